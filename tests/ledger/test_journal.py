@@ -438,6 +438,31 @@ def test_a_killed_writer_leaves_whole_batches_and_a_valid_chain(path: Path) -> N
         assert parent.append("bar", {}, session="parent").sequence == parent.last_sequence()
 
 
+OPENER = """
+import sys
+from pathlib import Path
+from nifty_research.core.clock import WallClock
+from nifty_research.ledger.journal import Journal
+sys.stdin.read()
+Journal.open(Path(sys.argv[1]), sys.argv[2], clock=WallClock()).acquire("x", 60)
+"""
+
+
+def test_a_new_file_may_be_opened_by_several_at_once(path: Path) -> None:
+    openers = [
+        subprocess.Popen([sys.executable, "-c", OPENER, str(path), name], stdin=subprocess.PIPE)
+        for name in ("A", "B", "C")
+    ]
+    sleep(1.5)  # until all have imported and wait at the start line
+    for opener in openers:
+        assert opener.stdin is not None
+        opener.stdin.close()
+
+    assert [opener.wait(30) for opener in openers] == [0, 0, 0]
+    with Journal.read_only(path, "A") as reader:
+        assert reader.accounts() == ["A", "B", "C"]
+
+
 CRASH = """
 import os, sys
 from pathlib import Path
