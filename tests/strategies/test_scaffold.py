@@ -1,6 +1,5 @@
 """A notebook from the template runs, is formatted, and is what the project's tools would leave."""
 
-import importlib.util
 import subprocess
 import sys
 from pathlib import Path
@@ -20,10 +19,6 @@ def run(*command: str, folder: Path = ROOT) -> subprocess.CompletedProcess[str]:
     )
 
 
-@pytest.mark.skipif(
-    importlib.util.find_spec("nifty_research.data.synthetic") is None,
-    reason="data.synthetic is not there yet",
-)
 def test_the_new_notebook_runs(tmp_path: Path) -> None:
     path = new_strategy("opening_range", tmp_path)
     done = run("nbdev-test", str(path))
