@@ -1,6 +1,7 @@
 """The cache of compiled code: found again, never stale, never in the way of others."""
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -12,25 +13,56 @@ from nifty_research.core import compiled
 from nifty_research.core.compiled import cache_folder, kernel, source_hash
 from nifty_research.core.money import floor_to_tick
 
-USE = """
+CALLED = """
 from nifty_research.core.compiled import kernel
-from nifty_research.core.money import floor_to_tick
-compiled = kernel(floor_to_tick)
-assert compiled(1447.83, 0.05) == 1447.8
-print(sum(compiled.stats.cache_hits.values()), sum(compiled.stats.cache_misses.values()))
+
+@kernel
+def rate(value: float) -> float:
+    return value * 2.0
+"""
+CALLER = """
+from nifty_research.core.compiled import kernel
+from nifty_research.core.called import rate
+
+@kernel
+def charge(value: float) -> float:
+    return rate(value) + 1.0
+"""
+USE = """
+from nifty_research.core.caller import charge
+print(charge(10.0), sum(charge.stats.cache_hits.values()))
 """
 
 
-def run(cache: Path) -> str:
-    env = {**os.environ, "NIFTY_CACHE": str(cache)}
-    done = subprocess.run([sys.executable, "-c", USE], env=env, capture_output=True, text=True)
+@pytest.fixture
+def site(tmp_path: Path) -> Path:
+    """A copy of the room, so that its sources stand still while the test runs."""
+    package = tmp_path / "site" / "nifty_research"
+    shutil.copytree(Path(compiled.__file__).parent, package / "core")
+    (package / "__init__.py").write_text("")
+    (package / "core" / "called.py").write_text(CALLED)
+    (package / "core" / "caller.py").write_text(CALLER)
+    return package.parent
+
+
+def run(site: Path) -> str:
+    env = {**os.environ, "NIFTY_CACHE": str(site.parent / "cache"), "PYTHONPATH": str(site)}
+    done = subprocess.run(
+        [sys.executable, "-c", USE], cwd=site, env=env, capture_output=True, text=True
+    )
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()
 
 
-def test_second_process_finds_the_code_of_the_first(tmp_path: Path) -> None:
-    assert run(tmp_path) == "0 1"
-    assert run(tmp_path) == "1 0"
+def test_second_process_finds_the_code_of_the_first(site: Path) -> None:
+    assert run(site) == "21.0 0"
+    assert run(site) == "21.0 1"
+
+
+def test_change_in_a_called_function_of_another_module_is_noticed(site: Path) -> None:
+    assert run(site) == "21.0 0"
+    (site / "nifty_research" / "core" / "called.py").write_text(CALLED.replace("2.0", "3.0"))
+    assert run(site) == "31.0 0"
 
 
 def test_cache_lies_below_the_folder_of_the_environment(

@@ -126,10 +126,18 @@ def test_short_rupees_pick_the_unit_people_say(amount: int, text: str) -> None:
     assert short_rupees(amount) == text
 
 
-COMPILED = {
-    name: kernel(getattr(money, name))
-    for name in ("paise", "price_of", "floor_to_tick", "ceil_to_tick", "nearest_tick", "half_up")
-}
+NAMES = ("paise", "price_of", "floor_to_tick", "ceil_to_tick", "nearest_tick", "half_up")
+COMPILED = {name: kernel(getattr(money, name)) for name in NAMES}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def compiled_once() -> None:
+    """Compile before the examples, whose time is limited."""
+    COMPILED["paise"](1.0)
+    COMPILED["price_of"](1)
+    COMPILED["half_up"](1, 1)
+    for name in ("floor_to_tick", "ceil_to_tick", "nearest_tick"):
+        COMPILED[name](1.0, 0.05)
 
 
 @given(PRICES, st.sampled_from(TICKS))
