@@ -12,312 +12,30 @@ import json
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import date
 from pathlib import Path
-from typing import Any, ClassVar, Literal, NamedTuple
+from typing import Any, NamedTuple
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    ValidationError,
-    ValidationInfo,
-    field_validator,
-    model_validator,
-)
+from pydantic import ValidationError
 
 from .errors import SettingsError
+from nifty_research.core.sections import (
+    SECTIONS,
+    Account,
+    Ensemble,
+    Exchange,
+    Execution,
+    Kite,
+    Market,
+    Paths,
+    Risk,
+    Session,
+    StrategyChoice,
+    allowed,
+    meaning,
+)
 
 # %% auto #0
-__all__ = ['Section', 'Paths', 'Account', 'Market', 'StrategyChoice', 'Ensemble', 'Risk', 'Execution', 'Exchange', 'Session',
-           'Kite', 'Row', 'Settings', 'find_settings', 'profiles', 'load_settings']
-
-# %% ../../nbs/core/settings.ipynb #e6320879
-class Section(BaseModel):
-    "A section of `settings.ini`."
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-    title: ClassVar[str]
-
-# %% ../../nbs/core/settings.ipynb #6422cc3d
-class Paths(Section):
-    "Where files are kept; relative ones start at the folder of the settings file."
-
-    title = "paths"
-
-    runs: Path = Field(description="Folder for executed notebooks and reports of sessions")
-    ledger: Path = Field(description="Journal of all accounts (SQLite), on a local disk")
-    notebooks: Path = Field(description="Folder of the notebooks that the package is made from")
-    session_notebook: Path = Field(description="Notebook that papermill executes for a session")
-    log: Path = Field(description="Log file, one JSON object a line, rotated")
-
-    @field_validator("*")
-    @classmethod
-    def _absolute(cls, value: Path, info: ValidationInfo) -> Path:
-        folder = (info.context or {}).get("folder", Path())
-        return (Path(folder) / value.expanduser()).absolute()
-
-# %% ../../nbs/core/settings.ipynb #5f345a76
-class Account(Section):
-    "Whose money it is."
-
-    title = "account"
-
-    id: str = Field(
-        description="Account the journal is kept for; letters, digits, _ and -",
-        pattern=r"^[A-Za-z0-9_-]{1,32}$",
-    )
-    capital_inr: int = Field(
-        description="Capital at the start of a paper account or a backtest, rupees",
-        ge=1_000,
-        le=10_000_000_000,
-    )
-    product: Literal["MIS", "CNC"] = Field(
-        description="MIS: intraday, squared off the same day; CNC: delivery, may be held"
-    )
-
-    @property
-    def capital_paise(self) -> int:
-        "Capital as an amount."
-        return self.capital_inr * 100
-
-# %% ../../nbs/core/settings.ipynb #dc763b63
-_INTERVALS = (1, 3, 5, 10, 15, 30, 60)
-
-
-class Market(Section):
-    "What is watched, and where synthetic prices come from."
-
-    title = "market"
-
-    interval_minutes: int = Field(
-        description="Length of a bar in minutes: 1, 3, 5, 10, 15, 30 or 60",
-        ge=1,
-        le=60,
-    )
-    universe: str = Field(
-        description="Index whose members are traded", pattern=r"^[A-Z0-9][A-Z0-9 _-]{0,31}$"
-    )
-    synthetic_seed: int = Field(
-        description="Seed of the synthetic market; the same seed gives the same prices",
-        ge=0,
-        le=2**63 - 1,
-    )
-    synthetic_day: date = Field(
-        description="Trading day of a synthetic session where none is given, YYYY-MM-DD"
-    )
-    warmup_sessions: int = Field(
-        description="Trading days of bars read before the first day, for indicators to settle",
-        ge=0,
-        le=250,
-    )
-
-    @field_validator("interval_minutes")
-    @classmethod
-    def _of_kite(cls, value: int) -> int:
-        if value not in _INTERVALS:
-            raise ValueError(f"must be one of {', '.join(map(str, _INTERVALS))}")
-        return value
-
-# %% ../../nbs/core/settings.ipynb #d13cc241
-class StrategyChoice(Section):
-    "Which strategy decides."
-
-    title = "strategy"
-
-    name: str = Field(
-        description="Strategy of a session; its parameters stand in [strategy <name>]",
-        pattern=r"^[a-z][a-z0-9_]{0,63}$",
-    )
-
-
-class Ensemble(Section):
-    "How the scores of several strategies become one."
-
-    title = "ensemble"
-
-    minimum_agreement: float = Field(
-        description="Smallest weighted score at which strategies together enter, fraction of 1",
-        ge=0.0,
-        le=1.0,
-    )
-    exit_threshold: float = Field(
-        description="Smallest wish to leave at which a position is closed, fraction of 1",
-        gt=0.0,
-        le=1.0,
-    )
-
-# %% ../../nbs/core/settings.ipynb #2305a513
-class Risk(Section):
-    "Limits, sizes and stops."
-
-    title = "risk"
-
-    trades_per_day: int = Field(description="Entries a day, whole account", ge=0, le=10_000)
-    open_positions: int = Field(description="Positions held at the same time", ge=0, le=500)
-    trades_per_symbol_per_day: int = Field(description="Entries a day in one share", ge=0, le=500)
-    positions_per_sector: int = Field(
-        description="Positions held at the same time in one sector", ge=0, le=500
-    )
-    minimum_confidence: float = Field(
-        description="Smallest absolute score that may enter, fraction of 1", ge=0.0, le=1.0
-    )
-    minimum_share: float = Field(
-        description="Smallest position worth taking, fraction of equity", ge=0.0, le=1.0
-    )
-    maximum_share: float = Field(description="Largest position, fraction of equity", gt=0.0, le=1.0)
-    risk_per_trade: float = Field(
-        description="Loss at the stop that decides the quantity, fraction of equity",
-        gt=0.0,
-        le=0.10,
-    )
-    atr_period: int = Field(description="Bars of the average true range", ge=1, le=500)
-    stop_atr: float = Field(description="Distance of the stop from entry, ATRs", gt=0.0, le=50.0)
-    target_atr: float = Field(
-        description="Distance of the target from entry, ATRs", gt=0.0, le=100.0
-    )
-    trail_from_atr: float = Field(
-        description="Gain from which on the stop trails, ATRs", ge=0.0, le=100.0
-    )
-    trail_by_atr: float = Field(
-        description="Distance of the trailing stop from the best price, ATRs", gt=0.0, le=50.0
-    )
-    stop_step_atr: float = Field(
-        description="Smallest move of a stop worth an order change, ATRs", ge=0.0, le=10.0
-    )
-    stop_moves: int = Field(
-        description="Moves of one stop order; below execution.order_changes", ge=0, le=1_000
-    )
-    daily_loss: float = Field(
-        description="Loss of a day that halts entries, fraction of equity at its start",
-        gt=0.0,
-        le=0.50,
-    )
-    drawdown: float = Field(
-        description="Fall from the highest equity that halts the account, fraction",
-        gt=0.0,
-        le=0.90,
-    )
-    margin_rate_intraday: float = Field(
-        description="Margin of an intraday position, fraction of its value", gt=0.0, le=1.0
-    )
-    no_entry_before_close_minutes: int = Field(
-        description="Minutes before the end of continuous trading without entries", ge=0, le=375
-    )
-    square_off_before_close_minutes: int = Field(
-        description="Minutes before that end at which intraday positions are closed",
-        ge=0,
-        le=375,
-    )
-
-    @model_validator(mode="after")
-    def _consistent(self) -> Risk:
-        if self.minimum_share > self.maximum_share:
-            raise ValueError(
-                f"minimum_share {self.minimum_share} is above maximum_share {self.maximum_share}"
-            )
-        if self.daily_loss > self.drawdown:
-            raise ValueError(f"daily_loss {self.daily_loss} is above drawdown {self.drawdown}")
-        if self.square_off_before_close_minutes > self.no_entry_before_close_minutes:
-            raise ValueError(
-                "square_off_before_close_minutes "
-                f"{self.square_off_before_close_minutes} is above "
-                f"no_entry_before_close_minutes {self.no_entry_before_close_minutes}: "
-                "positions would be opened after the square-off"
-            )
-        return self
-
-# %% ../../nbs/core/settings.ipynb #431ef3ed
-class Execution(Section):
-    "How orders are sent and what they are assumed to cost."
-
-    title = "execution"
-
-    slippage_bps: float = Field(
-        description="Assumed slippage of a market order, basis points of its price",
-        ge=0.0,
-        le=500.0,
-    )
-    market_protection_percent: float = Field(
-        description="Furthest a market order may trade from the last price, per cent",
-        gt=0.0,
-        le=20.0,
-    )
-    unknown_dwell_s: float = Field(
-        description="Seconds before an order of unknown outcome is looked up again",
-        ge=0.0,
-        le=600.0,
-    )
-    call_timeout_s: float = Field(
-        description="Seconds after which a call to the broker is given up", gt=0.0, le=120.0
-    )
-    order_changes: int = Field(
-        description="Changes of one order that the broker accepts", ge=1, le=1_000
-    )
-
-
-class Exchange(Section):
-    "The local exchange of paper sessions."
-
-    title = "exchange"
-
-    host: str = Field(description="Address the local exchange listens on", min_length=1)
-    port: int = Field(description="Port for orders and ticks; 0 takes a free one", ge=0, le=65_535)
-    admin_port: int = Field(
-        description="Port for the clock and faults; 0 takes a free one", ge=0, le=65_535
-    )
-    lease_s: float = Field(
-        description="Seconds an account stays reserved for a silent session", gt=0.0, le=3_600.0
-    )
-
-
-class Session(Section):
-    "The trading loop."
-
-    title = "session"
-
-    bar_delay_s: float = Field(
-        description="Seconds waited after the end of a bar, for its last ticks",
-        ge=0.0,
-        lt=60.0,
-    )
-    stop_wait_s: float = Field(
-        description="Seconds a session gets to stop by itself before it is ended",
-        ge=0.0,
-        le=600.0,
-    )
-
-
-class Kite(Section):
-    "Where Kite is; a paper session puts the local exchange's addresses here."
-
-    title = "kite"
-
-    root: str = Field(description="Address for orders and queries", pattern=r"^https?://\S+$")
-    stream: str = Field(description="Address for ticks", pattern=r"^wss?://\S+$")
-    login: str = Field(description="Page where a person logs in", pattern=r"^https?://\S+$")
-
-# %% ../../nbs/core/settings.ipynb #8bd30130
-def _allowed(section: type[Section], key: str) -> str:
-    "What a key accepts, in words."
-    rule: dict[str, Any] = section.model_json_schema()["properties"][key]
-    if "enum" in rule:
-        return " or ".join(map(str, rule["enum"]))
-    words = [{"integer": "whole number", "number": "number"}.get(rule["type"], "text")]
-    words += [f"{name} {rule[bound]:,}" for bound, name in _BOUNDS.items() if bound in rule]
-    if rule.get("format") == "date":
-        words = ["date YYYY-MM-DD"]
-    if "pattern" in rule:
-        words.append(f"like {rule['pattern']}")
-    return ", ".join(words)
-
-
-_BOUNDS = {
-    "minimum": "from",
-    "exclusiveMinimum": "above",
-    "maximum": "to",
-    "exclusiveMaximum": "below",
-}
+__all__ = ['Row', 'Settings', 'find_settings', 'profiles', 'load_settings']
 
 # %% ../../nbs/core/settings.ipynb #04d8b4c6
 _STRATEGY = "strategy "
@@ -377,7 +95,7 @@ class Settings:
     def rows(self) -> list[Row]:
         "Every setting with its value, meaning and origin, section by section."
         return [
-            Row(section, key, text, _meaning(section, key), self.origins[f"{section}.{key}"])
+            Row(section, key, text, meaning(section, key), self.origins[f"{section}.{key}"])
             for section, keys in self.texts.items()
             for key, text in keys.items()
         ]
@@ -385,37 +103,13 @@ class Settings:
     def fingerprint(self) -> str:
         "SHA-256 of the values in force; paths count as written, spelling of numbers does not."
         values: dict[str, Any] = {k: dict(v) for k, v in self.texts.items()}
-        for name in _SECTIONS:
+        for name in SECTIONS:
             if name != Paths.title:
                 values[name] = getattr(self, name).model_dump(mode="json")
         text = json.dumps(values, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()
 
-# %% ../../nbs/core/settings.ipynb #3809d906
-_SECTIONS: dict[str, type[Section]] = {
-    kind.title: kind
-    for kind in (
-        Paths,
-        Account,
-        Market,
-        StrategyChoice,
-        Ensemble,
-        Risk,
-        Execution,
-        Exchange,
-        Session,
-        Kite,
-    )
-}
-
-
-def _meaning(section: str, key: str) -> str:
-    "The sentence that describes a key."
-    if section not in _SECTIONS:
-        return "Parameter of the strategy"
-    return _SECTIONS[section].model_fields[key].description or ""
-
-
+# %% ../../nbs/core/settings.ipynb #197697c5
 def _nearest(name: str, known: Mapping[str, object]) -> str:
     "Advice that names the known word most like `name`."
     close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
@@ -486,7 +180,7 @@ def _layer(values: Mapping[str, str], origin: str) -> _Layer:
 # %% ../../nbs/core/settings.ipynb #22d2786a
 def _environment(environ: Mapping[str, str], base: _Texts) -> _Layer:
     "Layer of the variables `NIFTY_<SECTION>__<KEY>`; others are not ours."
-    spelled = {name.upper().replace(" ", "_"): name for name in (*_SECTIONS, *base)}
+    spelled = {name.upper().replace(" ", "_"): name for name in (*SECTIONS, *base)}
     values, origins = {}, {}
     for variable, text in sorted(environ.items()):
         prefix, _, key = variable.partition("__")
@@ -503,22 +197,22 @@ def _environment(environ: Mapping[str, str], base: _Texts) -> _Layer:
 # %% ../../nbs/core/settings.ipynb #579a81a4
 def _unknown_section(section: str) -> str:
     "What to say about a section that does not exist."
-    advice = _nearest(section, _SECTIONS)
+    advice = _nearest(section, SECTIONS)
     return f"unknown section. {advice} Strategies are written [strategy my_idea]"
 
 
 def _unknown_key(section: str, key: str) -> str:
     "What to say about a key that does not exist."
-    elsewhere = [name for name, kind in _SECTIONS.items() if key in kind.model_fields]
+    elsewhere = [name for name, kind in SECTIONS.items() if key in kind.model_fields]
     if elsewhere:
         return f"unknown key in [{section}]; it belongs to [{elsewhere[0]}]"
-    return f"unknown key. {_nearest(key, _SECTIONS[section].model_fields)}"
+    return f"unknown key. {_nearest(key, SECTIONS[section].model_fields)}"
 
 
 def _name_problem(section: str, key: str) -> str | None:
     "What is wrong with the name of a setting, if anything."
-    if section in _SECTIONS:
-        return None if key in _SECTIONS[section].model_fields else _unknown_key(section, key)
+    if section in SECTIONS:
+        return None if key in SECTIONS[section].model_fields else _unknown_key(section, key)
     if section.startswith(_STRATEGY) and section.removeprefix(_STRATEGY).isidentifier():
         return None
     return _unknown_section(section)
@@ -542,12 +236,12 @@ def _explained(
             yield f"[{section}]: {message}"
             continue
         key = str(detail["loc"][0])
-        allowed = _allowed(_SECTIONS[section], key)
+        accepted = allowed(SECTIONS[section], key)
         if detail["type"] == "missing":
-            yield f"{section}.{key}: missing. Add it: {_meaning(section, key)} ({allowed})"
+            yield f"{section}.{key}: missing. Add it: {meaning(section, key)} ({accepted})"
         else:
             origin = layer.origins[section, key]
-            yield f"{section}.{key} = {texts[key]} ({origin}): {message}. Allowed: {allowed}"
+            yield f"{section}.{key} = {texts[key]} ({origin}): {message}. Allowed: {accepted}"
 
 
 def _refuse(path: Path, problems: list[str]) -> None:
@@ -565,7 +259,7 @@ def _models(path: Path, texts: _Texts, layer: _Layer) -> dict[str, Any]:
     "The models of all sections."
     models: dict[str, Any] = {}
     problems: list[str] = []
-    for name, kind in _SECTIONS.items():
+    for name, kind in SECTIONS.items():
         try:
             context = {"folder": path.parent}
             models[name] = kind.model_validate(texts.get(name, {}), context=context)
@@ -631,7 +325,7 @@ def load_settings(
 
 def _odd(section: str, keys: Mapping[str, str]) -> bool:
     "Whether an empty section has a name that means nothing."
-    return not keys and bool(_name_problem(section, "")) and section not in _SECTIONS
+    return not keys and bool(_name_problem(section, "")) and section not in SECTIONS
 
 
 def _laid_over(path: Path, profile: str, layers: list[_Layer]) -> Settings:
@@ -641,7 +335,7 @@ def _laid_over(path: Path, profile: str, layers: list[_Layer]) -> Settings:
     for layer in layers:
         values |= layer.values
         origins |= layer.origins
-    texts: _Texts = {name: {} for name in _SECTIONS}
+    texts: _Texts = {name: {} for name in SECTIONS}
     for (section, key), text in values.items():
         texts.setdefault(section, {})[key] = text
     named = {f"{section}.{key}": origin for (section, key), origin in origins.items()}

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nifty_research.core.errors import SettingsError
+from nifty_research.core.sections import SECTIONS
 from nifty_research.core.settings import (
-    _SECTIONS,
     Settings,
     find_settings,
     load_settings,
@@ -47,15 +47,15 @@ def test_file_describes_each_key_as_its_model_does() -> None:
     for before, line in pairwise(LINES):
         if line.startswith("["):
             section = line.strip("[]")
-        elif section in _SECTIONS and " = " in line and not line.startswith("#"):
+        elif section in SECTIONS and " = " in line and not line.startswith("#"):
             key = line.split(" = ")[0]
-            assert before == f"# {_SECTIONS[section].model_fields[key].description}"
+            assert before == f"# {SECTIONS[section].model_fields[key].description}"
             described.add((section, key))
-    assert described == {(n, k) for n, kind in _SECTIONS.items() for k in kind.model_fields}
+    assert described == {(n, k) for n, kind in SECTIONS.items() for k in kind.model_fields}
 
 
 def test_every_field_has_a_description() -> None:
-    for name, kind in _SECTIONS.items():
+    for name, kind in SECTIONS.items():
         for key, field in kind.model_fields.items():
             assert field.description, f"{name}.{key}"
             assert field.is_required(), f"{name}.{key} has a default hidden in the code"
@@ -151,7 +151,7 @@ def test_environment_of_others_is_left_alone() -> None:
 # --- refusals -------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("key", [f"{n}.{k}" for n, s in _SECTIONS.items() for k in s.model_fields])
+@pytest.mark.parametrize("key", [f"{n}.{k}" for n, s in SECTIONS.items() for k in s.model_fields])
 def test_missing_key_is_named_with_what_to_write(key: str, tmp_path: Path) -> None:
     section, name = key.split(".")
     path = tmp_path / "settings.ini"
@@ -159,7 +159,7 @@ def test_missing_key_is_named_with_what_to_write(key: str, tmp_path: Path) -> No
     path.write_text(f"{head}[{section}]\n" + re.sub(rf"(?m)^{name} = .*\n", "", tail, count=1))
     profile_free = re.sub(rf"(?m)^{re.escape(key)} = .*\n", "", path.read_text("utf-8"))
     path.write_text(profile_free, "utf-8")
-    assert f"{key}: missing. Add it: {_SECTIONS[section].model_fields[name].description}" in (
+    assert f"{key}: missing. Add it: {SECTIONS[section].model_fields[name].description}" in (
         refusal(path)
     )
 
