@@ -52,18 +52,17 @@ _ROUNDING = 1e-12  # Shares such as 0.1 + 0.1 + 0.1 may miss a minimum of 0.3 by
 def vote(
     entries: Floats,  # (M,), one a member; NaN not ready
     exits: Floats,  # (M,)
-    weights: Floats,  # (M,), at least one above 0
+    weights: Floats,  # (M,), the heaviest 1
     thresholds: Floats,  # (M,)
     minimum_agreement: float,  # Share of the asked weight, in [0, 1]
 ) -> tuple[float, float]:  # Entry in [-1, 1], 0 or NaN; exit in [0, 1]
     "Common opinion on one symbol and bar."
-    asked = long = short = total = moment = heaviest = wish = 0.0
+    asked = long = short = total = moment = wish = 0.0
     fired = 0
     last = 0.0
     for member in range(entries.shape[0]):
         weight = weights[member]
         entry = entries[member]
-        heaviest = max(heaviest, weight)
         if weight * exits[member] > wish:
             wish = weight * exits[member]
         if entry != entry or weight == 0.0:
@@ -79,13 +78,13 @@ def vote(
             else:
                 short += weight
     if asked == 0.0:
-        return np.nan, wish / heaviest
+        return np.nan, wish
     # A single vote is passed on untouched: squaring and dividing could change its last bit.
     score = last if fired == 1 else (moment / total if fired > 1 else 0.0)
     side = long if score > 0.0 else short
     if side < minimum_agreement * asked - _ROUNDING * asked:
         score = 0.0
-    return score, wish / heaviest
+    return score, wish
 
 # %% ../../nbs/strategies/ensemble.ipynb #2cd3ec7a
 @kernel
@@ -140,12 +139,13 @@ def combine(
 ):  # Entries that count, 0 where too few agree, NaN where nobody is ready; exits never NaN
     "Common scores of several strategies."
     _check_members(members, minimum_agreement)
+    weights = np.array([m.weight for m in members], dtype=np.float64)
     entry = np.empty(members[0].scores.entry.shape)
     exit_ = np.empty(entry.shape)
     _vote_rows(
         np.stack([m.scores.entry for m in members], axis=-1),
         np.stack([m.scores.exit for m in members], axis=-1),
-        np.array([m.weight for m in members], dtype=np.float64),
+        weights / weights.max(),
         np.array([m.threshold for m in members], dtype=np.float64),
         minimum_agreement,
         entry,
