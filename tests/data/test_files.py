@@ -92,9 +92,10 @@ def test_unfit_row_is_named_or_left_out(
     assert int(bars.present.sum()) == report.rows_used == 5
 
 
-def test_row_without_time_is_left_out(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("column", "blank"), [("timestamp", pd.NaT), ("symbol", None)])
+def test_row_without_time_or_symbol_is_left_out(tmp_path: Path, column: str, blank: object) -> None:
     lines = make_lines()
-    lines.loc[1, "timestamp"] = pd.NaT
+    lines.loc[1, column] = blank
     path = filed(lines, tmp_path)
     with pytest.raises(DataError, match="no symbol or no time"):
         read_bars(path, interval_minutes=1)
@@ -178,6 +179,8 @@ def test_index_without_volume_is_listed_and_left_out(tmp_path: Path) -> None:
         read_bars(path, interval_minutes=1, symbols=["INFY", "NIFTY"])
     with pytest.raises(MissingDataError, match="nothing here can be traded"):
         read_bars(path, interval_minutes=1, symbols=["NIFTY"], keep_good=True)
+    with pytest.raises(MissingDataError, match="ZZZ: nothing here can be traded"):
+        read_bars(path, interval_minutes=1, symbols=["ZZZ"], keep_good=True)
 
 
 def test_symbols_come_in_the_order_asked_for(tmp_path: Path) -> None:
