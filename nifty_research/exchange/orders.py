@@ -10,9 +10,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from .wire import KiteError, stamp
-
 from ..engine.book import OrderKind
+from .wire import KiteError, stamp
 
 # %% auto #0
 __all__ = ['FINAL', 'ORDER_TYPES', 'Order', 'Trade', 'whole', 'decimal', 'choice']

@@ -9,10 +9,11 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
 from .account import Account
 from .venue import Market, Turn, Venue
 from .wire import MODES, frame, packet
-from starlette.websockets import WebSocket, WebSocketDisconnect
 
 # %% auto #0
 __all__ = ['MOST_CONNECTIONS', 'Client', 'Hub', 'barrier_text']

@@ -13,9 +13,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from .account import Account, adds, available, carry_positions
-from .orders import ORDER_TYPES, Order, Trade, choice, decimal, whole
-from .wire import KiteError, Quote
 
 from ..core.money import floor_to_tick, paise, rupees
 from ..core.settings import Settings
@@ -23,6 +20,9 @@ from ..data.bars import Bars
 from ..engine.book import BarPhase, OrderKind, moment_of
 from ..engine.fill import fill_price, protected_price
 from ..engine.rules import reference_prices
+from .account import Account, adds, available, carry_positions
+from .orders import ORDER_TYPES, Order, Trade, choice, decimal, whole
+from .wire import KiteError, Quote
 from ..market.instruments import Instrument, paper_instruments
 from ..market.members import has_derivatives
 from ..market.phases import continuous_windows
