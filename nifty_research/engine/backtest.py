@@ -32,6 +32,7 @@ from nifty_research.engine.book import (
     Records,
     new_account,
     new_positions,
+    unpack_state,
 )
 from nifty_research.engine.events import (
     apply_closed,
@@ -294,6 +295,7 @@ def run(
     listings: Records,  # (D, N)
     rates: Integers,  # (D, K)
     start: int,  # first row that is traded
+    resumed: bool,  # the state comes from the row before: its day goes on
     positions: Records,
     account: Records,
     rules: Records,
@@ -313,7 +315,7 @@ def run(
         day = day_of_row[row]
         listing, rate = listings[day], rates[day]
         counts[:] = 0
-        if row == start or day_of_row[row - 1] != day:
+        if row == 0 or day_of_row[row - 1] != day or (row == start and not resumed):
             open_day(positions, account, rules, listing, intents, counts)
             intent_log = keep(intent_log, meant, intents, counts[0], row)
             meant += counts[0]
@@ -349,7 +351,7 @@ class BacktestResult:
     fills: Records  # FILL
     intents: Records  # INTENT
     denials: Records  # DENIED
-    equity: Integers  # (T) paise at each close; capital before `start`
+    equity: Integers  # (T) paise at each close; before `start` as it was at first
     cash: Integers  # (T) paise
     positions: Records  # (N) POSITION at the end
     account: Records  # (1) ACCOUNT at the end
@@ -371,6 +373,7 @@ def backtest(
     flags: Flags,  # (T, N) from `bar_flags`
     capital_paise: int,
     start: int = 0,  # first row that is traded
+    state: bytes | None = None,  # from `pack_state` after row start - 1; a fresh account without
 ) -> BacktestResult:
     "Run the platform's rules over bars and scores; DataError where shapes or days do not fit."
     rows, symbols = bars.shape
@@ -384,13 +387,12 @@ def backtest(
             )
     day_of_row = _day_of_row(bars, days)
     buffers = Buffers(symbols)
-    positions, account = new_positions(symbols), new_account(capital_paise)
-    _know_last_prices(positions, bars.close[:start])
-    equity = np.full(rows, capital_paise, np.int64)
-    cash = np.full(rows, capital_paise, np.int64)
+    positions, account = _state_at(bars, start, capital_paise, state)
+    equity = np.full(rows, account["equity"][0], np.int64)
+    cash = np.full(rows, account["cash"][0], np.int64)
     fills, intents, denials = run(
         bars.open, bars.high, bars.low, bars.close, entry, exit_, atr, flags, day_of_row,
-        np.stack([day.listings for day in days]), np.stack([day.rates for day in days]), start,
+        np.stack([day.listings for day in days]), np.stack([day.rates for day in days]), start, state is not None,
         positions, account, rules, buffers.intents, buffers.denials, buffers.counts, equity, cash,
     )  # fmt: skip
     return BacktestResult(in_order(fills), intents, denials, equity, cash, positions, account)
@@ -411,6 +413,29 @@ def _day_of_row(bars: Bars, days: Sequence[DayRules]) -> Integers:
     places = np.array([known[day] for day in wanted], np.int64)
     dates: Any = bars.index.normalize()
     return places[np.unique(dates, return_inverse=True)[1]]
+
+
+def _state_at(
+    bars: Bars,
+    start: int,
+    capital_paise: int,
+    state: bytes | None,
+) -> tuple[Records, Records]:
+    "Positions and account before row `start`: as given, or flat with the last prices known."
+    symbols = len(bars.symbols)
+    if state is None:
+        positions = new_positions(symbols)
+        _know_last_prices(positions, bars.close[:start])
+        return positions, new_account(capital_paise)
+    positions, account = unpack_state(state)
+    if len(positions) != symbols:
+        raise DataError(
+            f"the state holds {len(positions)} symbols, the bars {symbols}",
+            where="backtest",
+            value=len(positions),
+            remedy="resume over the symbols that the state was made with, in their order",
+        )
+    return positions, account
 
 
 def _know_last_prices(positions: Records, close: Floats) -> None:

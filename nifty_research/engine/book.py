@@ -167,6 +167,7 @@ RULES = np.dtype(
         ("slippage", np.float64),  # fraction of price
         ("protection", np.float64),  # fraction of price
         ("shorting", np.int64),  # 1 where the product allows it
+        ("intraday", np.int64),  # 1 where nothing may be carried overnight
     ]
 )
 

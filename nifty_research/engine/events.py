@@ -237,8 +237,8 @@ def apply_closed(
         return
     rule = rules[0]
     tick = listings[symbol]["tick"]
-    if closed == Closed.REJECTED and position["leaving"] == 0:
-        position["leaving"] = Reason.STOP.value  # no stop could be placed: do not stay unprotected
+    if position["leaving"] == 0:
+        position["leaving"] = Reason.STOP.value  # nothing protects it any more: do not stay
     leave(
         positions,
         symbol,
@@ -329,6 +329,8 @@ def open_day(
         if position["quantity"] == 0 or position["exit_order"] != 0:
             continue
         tick = listings[symbol]["tick"]
+        if position["leaving"] == 0 and rule["intraday"] != 0:
+            position["leaving"] = Reason.SQUARE_OFF.value  # yesterday's square-off found no market
         if position["leaving"] != 0:
             leave(
                 positions,

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from ..core.settings import Settings
 from ..data.bars import Bars
-from .book import LISTING, RULES, BarFlag, Flags, Integers, Records
+from .book import LISTING, RULES, BarFlag, Flags, Floats, Integers, Records
 from ..market.charges import charge_rates
 from ..market.members import has_derivatives, sector_of
 from ..market.phases import continuous_windows
@@ -46,6 +46,7 @@ def rules_of(
     rules["slippage"] = execution.slippage_bps / 10_000.0
     rules["protection"] = execution.market_protection_percent / 100.0
     rules["shorting"] = 0 if delivery else 1
+    rules["intraday"] = 0 if delivery else 1
     return rules
 
 # %% ../../nbs/engine/rules.ipynb #fce16d7f
@@ -80,6 +81,21 @@ def day_rules(
     return DayRules(day, listings, charge_rates(day, product).as_array())
 
 # %% ../../nbs/engine/rules.ipynb #93fa20bb
+def _last_known(
+    values: Floats,  # (T, N)
+) -> Floats:  # (N), NaN where a column holds no value
+    "The last value of every column that is not NaN; looks back no further than it must."
+    found = np.full(values.shape[1], np.nan)
+    for end in range(len(values), 0, -512):
+        wanted = np.flatnonzero(np.isnan(found))
+        if not len(wanted):
+            break
+        block = values[max(0, end - 512) : end, wanted][::-1]
+        first = np.argmax(~np.isnan(block), axis=0)
+        found[wanted] = block[first, np.arange(len(wanted))]
+    return found
+
+
 def reference_prices(
     bars: Bars,
     day: date,
@@ -87,14 +103,10 @@ def reference_prices(
     "Reference price of every symbol on a day; 1.0 for a symbol without any bar yet."
     start = int(bars.index.searchsorted(pd.Timestamp(day, tz=bars.index.tz)))
     end = int(bars.index.searchsorted(pd.Timestamp(day + timedelta(1), tz=bars.index.tz)))
-    prices: dict[str, float] = {}
-    for place, symbol in enumerate(bars.symbols):
-        before = bars.close[:start, place]
-        before = before[~np.isnan(before)]
-        first = bars.open[start:end, place]
-        first = first[~np.isnan(first)]
-        prices[symbol] = float(before[-1] if len(before) else first[0] if len(first) else 1.0)
-    return prices
+    closes = _last_known(bars.close[:start])
+    opens = _last_known(bars.open[start:end][::-1])  # last from behind is first
+    found = np.where(np.isnan(closes), opens, closes)
+    return dict(zip(bars.symbols, np.where(np.isnan(found), 1.0, found).tolist(), strict=True))
 
 
 def days_of(

@@ -153,7 +153,7 @@ def trail(
     if side * (last - position["best"]) > 0.0:
         position["best"] = last
     gained = side * (position["best"] - position["entry_price"])
-    if position["exit_kind"] != OrderKind.STOP or gained < rule["trail_from_atr"] * atr:
+    if position["exit_kind"] != OrderKind.STOP or gained < rule["trail_from_atr"] * atr - 1e-9:
         return
     if position["stop_moves"] >= rule["stop_moves"]:
         return
@@ -309,7 +309,7 @@ def enter(
         equity = account[0]["equity"]
         quantity = entry_quantity(equity, price, atr, rules, listing["lot"], listing["freeze"])
         smallest, value = equity * rule["minimum_share"], float(quantity * to_paise(price))
-        if quantity == 0 or value < smallest:
+        if quantity <= 0 or value < smallest:
             code, limit, value = Denial.SIZE.value, smallest / 100.0, value / 100.0
     if code == 0:
         required = margin_of(quantity * to_paise(price), rule["margin_rate"])
@@ -369,17 +369,27 @@ def manage(
                 0.0,
                 0,
             )
-        if math.isnan(close[symbol]) or flags[symbol] & BarFlag.LAST_BAR.value:
+        no_bar = math.isnan(close[symbol])
+        if flags[symbol] & BarFlag.LAST_BAR.value:
             continue
         if position["quantity"] == 0:
-            if position["entry_order"] == 0 and abs(entry[symbol]) > 0.0:
+            if not no_bar and position["entry_order"] == 0 and abs(entry[symbol]) > 0.0:
                 asking += 1
             continue
+        if no_bar and position["leaving"] != 0:
+            continue  # its market order waits for the next bar as it is
         tick = listings[symbol]["tick"]
         position["leaving"] = reason_to_leave(
-            position, halted, flags[symbol], entry[symbol], exit_[symbol], rule["exit_threshold"]
+            position,
+            halted,
+            flags[symbol],
+            math.nan if no_bar else entry[symbol],
+            math.nan if no_bar else exit_[symbol],
+            rule["exit_threshold"],
         )
         if position["leaving"] == 0:
+            if no_bar:
+                continue
             trail(positions, symbol, rules, tick, intents, counts)
         else:
             leave(
