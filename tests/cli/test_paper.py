@@ -15,7 +15,6 @@ from nifty_research.core.errors import ExitCode
 
 ROOT = Path(__file__).resolve().parents[2]
 NIFTY = str(Path(sys.executable).with_name("nifty"))
-pytestmark = pytest.mark.xdist_group("sessions")
 
 
 @pytest.fixture(scope="module")
