@@ -3,7 +3,9 @@
 import ast
 import json
 import re
+import sys
 import tomllib
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -78,6 +80,18 @@ def test_every_package_that_is_asked_for_is_used() -> None:
     used = imported()
     unused = {name for name in declared() if name.replace("-", "_").lower() not in used}
     assert unused <= TOOLS.keys(), f"nothing imports {sorted(unused - TOOLS.keys())}"
+
+
+def test_every_package_that_is_imported_is_asked_for() -> None:
+    homes = packages_distributions()
+    wanted = {re.sub(r"[-_.]+", "-", name).lower() for name in declared()}
+    missing = {
+        name
+        for name in imported() - set(sys.stdlib_module_names) - {"nifty_research"}
+        if name in homes
+        and not {re.sub(r"[-_.]+", "-", home).lower() for home in homes[name]} & wanted
+    }
+    assert not missing, f"pyproject.toml does not ask for {sorted(missing)}"
 
 
 def test_every_tool_that_is_named_is_asked_for() -> None:
