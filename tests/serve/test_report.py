@@ -22,9 +22,9 @@ RECORD = {
             "id": "a1",
             "metadata": {"tags": ["parameters"]},
             "execution_count": 1,
-            "source": "mode = 'paper'",
+            "source": ["mode = 'paper'\n", "run = 'day'"],
             "outputs": [
-                {"output_type": "stream", "name": "stdout", "text": "a line of the session\n"}
+                {"output_type": "stream", "name": "stdout", "text": ["a line of the session\n"]}
             ],
         }
     ],
@@ -65,7 +65,7 @@ def test_report_cells_run_again_where_they_are(
     names: dict[str, object] = {}
     for cell in json.loads(notebook.read_text())["cells"]:
         if cell["cell_type"] == "code":
-            exec(cell["source"], names)
+            exec("".join(cell["source"]), names)
     assert len(names["figures"]) == 6  # type: ignore[arg-type]
 
 
