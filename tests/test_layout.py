@@ -77,7 +77,7 @@ def test_the_top_level_holds_what_it_should_and_nothing_else() -> None:
 
 
 def test_every_package_that_is_asked_for_is_used() -> None:
-    used = imported()
+    used = {name.lower() for name in imported()}
     unused = {name for name in declared() if name.replace("-", "_").lower() not in used}
     assert unused <= TOOLS.keys(), f"nothing imports {sorted(unused - TOOLS.keys())}"
 
