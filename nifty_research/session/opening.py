@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import date, datetime
 from http.client import HTTPConnection, HTTPException
@@ -20,8 +21,10 @@ from ..core.clock import IST, LockStepClock, WallClock
 from nifty_research.core.errors import (
     AuthenticationError,
     ExecutionError,
+    ExitCode,
     MissingDataError,
     NetworkError,
+    TradingSystemError,
 )
 from ..core.money import rupees
 from ..core.settings import Settings, load_settings
@@ -37,7 +40,7 @@ from nifty_research.session.trader import (
 
 # %% auto #0
 __all__ = ['Addresses', 'AdminPort', 'started_event', 'settings_of', 'plan_of', 'Check', 'check_account', 'check_money',
-           'tokens_of', 'await_first_ticks', 'OpenSession', 'open_session', 'logged_in']
+           'tokens_of', 'await_first_ticks', 'OpenSession', 'failure_of', 'open_session', 'logged_in']
 
 # %% ../../nbs/session/opening.ipynb #66baba16
 @dataclass(frozen=True)
@@ -55,7 +58,7 @@ class AdminPort:
     def __init__(
         self,
         address: str,  # host:port
-        timeout_s: float = 30.0,
+        timeout_s: float,
     ) -> None:
         self._connection = HTTPConnection(address, timeout=timeout_s)
 
@@ -194,29 +197,30 @@ class OpenSession:
     def trade(self) -> str:
         "Trade to the end, journal the verdict whatever happens, and answer with it."
         try:
-            verdict, reason = self.trader.run(), ""
+            verdict = self.trader.run()
+            self._end({"verdict": verdict, "reason": self.trader.stop_reason})
         except KeyboardInterrupt:
-            verdict, reason = "stopped", "interrupted"
+            verdict = "stopped"
+            self._end({"verdict": verdict, "reason": "interrupted in the middle of a bar"})
         except Exception as error:
-            self._end("failed", f"{type(error).__name__}: {error}")
+            self._end(failure_of(error))
             raise
-        self._end(verdict, reason)
         return verdict
 
-    def _end(self, verdict: str, reason: str) -> None:
+    def _end(self, ended: dict[str, Any]) -> None:
         self.trader.feed.close()
         latencies = self.trader.latencies_us
-        self.journal.append(
-            "session ended",
-            {
-                "verdict": verdict,
-                "reason": reason,
-                "latency": latency_line(latencies),
-                "latencies_us": latencies,
-            },
-            session=self.trader.plan.run,
-        )
+        measured = {"latency": latency_line(latencies), "latencies_us": latencies}
+        self.journal.append("session ended", ended | measured, session=self.trader.plan.run)
         self.journal.close()
+
+
+def failure_of(error: Exception) -> dict[str, Any]:
+    "The verdict that an error leaves behind."
+    known = isinstance(error, TradingSystemError)
+    code = error.exit_code if isinstance(error, TradingSystemError) else ExitCode.UNEXPECTED
+    reason = f"{type(error).__name__}: {error}" if known else repr(error)
+    return {"verdict": "failed", "reason": reason, "exit_code": int(code)}
 
 
 def open_session(
@@ -228,16 +232,30 @@ def open_session(
     on_bar: Callable[[Trader], None] = lambda trader: None,
 ) -> OpenSession:
     "Log in, check, warm up and subscribe; the exchange waits for the first acknowledgement."
-    journal = Journal.open(ledger, account, clock=WallClock())
-    journal.adopt(epoch)
-    journal.append("kernel started", {"pid": os.getpid()}, session=run)
-    started = started_event(journal, run)
+    with closing(Journal.open(ledger, account, clock=WallClock())) as journal:
+        journal.adopt(epoch)
+        journal.append("kernel started", {"pid": os.getpid()}, session=run)
+        try:
+            return _opened(started_event(journal, run), epoch, ledger, addresses, on_bar)
+        except Exception as error:
+            journal.append("session ended", failure_of(error), session=run)
+            raise
+
+
+def _opened(
+    started: dict[str, Any],
+    epoch: int,
+    ledger: Path,
+    addresses: Addresses,
+    on_bar: Callable[[Trader], None],
+) -> OpenSession:
+    "The session, ready to trade."
     settings, plan = settings_of(started), plan_of(started)
-    admin = AdminPort(addresses.admin)
+    patience_s = settings.execution.call_timeout_s
+    admin = AdminPort(addresses.admin, patience_s)
     first = datetime.fromisoformat(admin.status()["now"]).astimezone(IST)
     clock = LockStepClock(first, admin.acknowledge)
-    journal.close()
-    journal = Journal.open(ledger, account, clock=clock)
+    journal = Journal.open(ledger, settings.account.id, clock=clock)
     journal.adopt(epoch)
     broker = logged_in(addresses, settings)
     checks = [check_account(broker, settings), check_money(broker, settings)]
@@ -245,13 +263,24 @@ def open_session(
     warm_up = warm_up_bars(broker, tokens, plan.warmup_days, plan.days[0], plan.interval_minutes)
     checks.append(Check("instruments", f"{len(tokens)} of {len(plan.symbols)}"))
     checks.append(Check("warm-up", f"{len(warm_up.index)} bars"))
-    recorder = Recorder(journal, run)
+    recorder = Recorder(journal, plan.run)
     recorder.record([("warm-up", warm_up_event(warm_up))])
     access_token = str(broker.kite.access_token)
     feed = Feed(addresses.stream, broker.kite.api_key, access_token, list(tokens.values()))
     feed.connect()
-    await_first_ticks(feed, tokens, settings.execution.call_timeout_s)
-    trader = Trader(plan, settings, broker, feed, clock, recorder, warm_up, tokens, on_bar=on_bar)
+    await_first_ticks(feed, tokens, patience_s)
+    trader = Trader(
+        plan,
+        settings,
+        broker,
+        feed,
+        clock,
+        recorder,
+        warm_up,
+        tokens,
+        on_bar=on_bar,
+        silence_s=patience_s,
+    )
     clock.release(0)
     return OpenSession(trader, journal, checks)
 

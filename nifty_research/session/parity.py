@@ -6,8 +6,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence, Set
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +29,7 @@ from .record import unlisted, unpacked_arrays
 # %% auto #0
 __all__ = ['TRADE_FIELDS', 'Row', 'RecordedInputs', 'bars_of', 'recorded_inputs', 'session_trades', 'backtest_trades',
            'session_decisions', 'backtest_decisions', 'Difference', 'ParityReport', 'compare', 'compare_run',
-           'final_cash']
+           'rows_of_unfinished_bar', 'final_cash']
 
 # %% ../../nbs/session/parity.ipynb #94a9ade6
 @dataclass(frozen=True)
@@ -260,6 +260,7 @@ def compare_run(
     result = backtest_of(inputs.bars, inputs.start, inputs.settings)
     asked = any(event.kind == "stop requested" for event in inputs.events)
     cause = "human action" if asked else "unexplained"
+    unfinished = rows_of_unfinished_bar(inputs.events)
     trades, replayed = session_trades(inputs.events), backtest_trades(inputs, result)
     same, differing = compare(trades, replayed, cause)
     decisions, decided = session_decisions(inputs.events), backtest_decisions(inputs, result)
@@ -271,8 +272,24 @@ def compare_run(
         abs(final_cash(inputs) - int(result.account["cash"][0])),
         same_decisions,
         max(len(decisions), len(decided)),
-        tuple(differing),
-        tuple(decided_otherwise),
+        _attributed(differing, unfinished),
+        _attributed(decided_otherwise, unfinished),
+    )
+
+
+def rows_of_unfinished_bar(events: Sequence[Event]) -> frozenset[Row]:
+    "What a session that broke off did after its last decision: its backtest ends with that bar."
+    decided = max((one.sequence for one in events if one.kind == "decision"), default=0)
+    after = [one for one in events if one.sequence > decided]
+    return frozenset(session_trades(after) + session_decisions(after))
+
+
+def _attributed(differences: list[Difference], unfinished: Set[Row]) -> tuple[Difference, ...]:
+    return tuple(
+        replace(one, put_down_to="unfinished bar")
+        if one.side == "session" and one.row in unfinished
+        else one
+        for one in differences
     )
 
 

@@ -20,14 +20,15 @@ from ..engine.book import Records, pack_state, unpack_state
 from ..ledger.journal import Event, Journal
 
 # %% auto #0
-__all__ = ['NOT_DECIDED', 'NOT_COMPARED', 'comparable', 'Recorder', 'listed', 'unlisted', 'packed_state', 'unpacked_state',
-           'packed_arrays', 'unpacked_arrays', 'stamps_of', 'iso']
+__all__ = ['NOT_DECIDED', 'NOT_COMPARED', 'OF_THE_WIRE', 'comparable', 'Recorder', 'listed', 'unlisted', 'packed_state',
+           'unpacked_state', 'packed_arrays', 'unpacked_arrays', 'stamps_of', 'iso']
 
 # %% ../../nbs/session/record.ipynb #0de363f9
 NOT_DECIDED = frozenset(
     {"session started", "kernel started", "stop requested", "session ended"}
 )  # about processes and people, not about the market
 NOT_COMPARED = frozenset({"latency_us"})
+OF_THE_WIRE = frozenset({"order unknown", "order found"})  # they need not happen twice
 
 
 def comparable(payload: dict[str, Any]) -> dict[str, Any]:
@@ -45,8 +46,13 @@ class Recorder:
     ) -> None:
         self.journal = journal
         self.session = session
-        self._witness: deque[Event] = deque(
-            event for event in journal.events(session=session) if event.kind not in NOT_DECIDED
+        known = list(journal.events(session=session))
+        self._witness = deque(
+            event for event in known if event.kind not in NOT_DECIDED | OF_THE_WIRE
+        )
+        self._doubted = {event.payload["tag"] for event in known if event.kind == "order unknown"}
+        self._looked_up_to = max(
+            (event.sequence for event in known if event.kind == "session started"), default=0
         )
         self.caught_up_events = 0
 
@@ -59,12 +65,19 @@ class Recorder:
         "Write events in one durable transaction; those the journal already holds are compared."
         fresh = []
         for kind, payload in events:
-            if self._witness:
+            if self._witness and not self._is_new(kind, payload):
                 self._compare(self._witness.popleft(), kind, payload)
             else:
                 fresh.append((kind, payload))
         if fresh:
             self.journal.append_many(fresh, session=self.session)
+
+    def _is_new(self, kind: str, payload: dict[str, Any]) -> bool:
+        "Whether an event cannot stand in the journal: word of the wire, or an answer once missed."
+        if kind in OF_THE_WIRE:
+            return True
+        late = kind == "order acknowledged" and payload["tag"] in self._doubted
+        return late and (self._witness[0].kind, self._witness[0].payload) != (kind, payload)
 
     def _compare(self, event: Event, kind: str, payload: dict[str, Any]) -> None:
         said, says = comparable(event.payload), comparable(payload)
@@ -80,17 +93,19 @@ class Recorder:
             + (f"; {first}: {says.get(first)!r} against {said.get(first)!r}" if first else ""),
             where=f"event {event.sequence}",
             value=", ".join(changed),
-            remedy="Code, settings or bars have changed since: start a new session instead.",
+            remedy="Code, settings, bars or the broker's answers have changed since: "
+            "start a new session instead.",
         )
 
-    def stop_request(self, after: int) -> tuple[int, dict[str, Any] | None]:
-        "The latest request to stop after a sequence number, and the number to look after next."
+    def stop_request(self) -> dict[str, Any] | None:
+        "The latest request to stop since this session was started, each told once."
+        after, self._looked_up_to = self._looked_up_to, self.journal.last_sequence()
         latest = None
         for event in self.journal.events(
             session=self.session, kinds=["stop requested"], after=after
         ):
-            after, latest = event.sequence, event.payload
-        return after, latest
+            self._looked_up_to, latest = max(self._looked_up_to, event.sequence), event.payload
+        return latest
 
 # %% ../../nbs/session/record.ipynb #964e6a0b
 def listed(row: Any) -> list[float | None]:

@@ -64,7 +64,7 @@ VERDICT_CODES = {
     "completed": ExitCode.OK,
     "risk halt": ExitCode.RISK_HALT,
     "stopped": ExitCode.INTERRUPTED,
-    "failed": ExitCode.BROKER,
+    "failed": ExitCode.UNEXPECTED,  # where the error left no code of its own
 }
 
 

@@ -19,11 +19,13 @@ from typing import Any
 
 from .. import __version__
 from ..core.clock import WallClock
-from ..core.errors import ExitCode
+from ..core.errors import CorruptStateError, ExitCode, SettingsError, UsageError
 from ..core.settings import Settings
+from ..data.bars import Bars
 from ..ledger.journal import Journal
+from .decide import Decider
 from .market import PreparedMarket, prepare_bars
-from .opening import Addresses, settings_of, started_event
+from .opening import Addresses, failure_of, settings_of, started_event
 from nifty_research.session.processes import (
     ExchangeProcess,
     child_environment,
@@ -39,8 +41,9 @@ from nifty_research.session.request import (
 )
 
 # %% auto #0
-__all__ = ['POLL_S', 'started_payload', 'Run', 'prepare_run', 'start_papermill', 'kernel_pid', 'stop_on_signal', 'signal_kernel',
-           'wait', 'ended_event', 'last_words', 'run_session']
+__all__ = ['POLL_S', 'started_payload', 'Run', 'started_anew', 'started_again', 'require_unfinished', 'prepare_run',
+           'start_papermill', 'kernel_pid', 'stop_on_signal', 'signal_kernel', 'wait', 'missing_verdict', 'saved_line',
+           'ended_event', 'last_words', 'run_session', 'outcome_of']
 
 # %% ../../nbs/session/runner.ipynb #acd1276f
 def started_payload(
@@ -94,21 +97,87 @@ class Run:
         return self.notebook.with_suffix(".log")
 
 
+def started_anew(request: SessionRequest, settings: Settings, journal: Journal) -> dict[str, Any]:
+    "The payload of a new run, once its strategy loads and its market is on disk."
+    if request.run in journal.sessions():
+        raise UsageError(
+            "a run of this name is in the journal already",
+            where="session",
+            value=request.run,
+            remedy="Give a new name, or go on with that run: --resume.",
+        )
+    Decider(settings)
+    market = prepare_bars(settings, request.days, bars=request.bars, keep_good=request.keep_good)
+    started = started_payload(request, settings, market)
+    market.bars.save(settings.paths.runs / started["market_file"])
+    return started
+
+
+def started_again(run: str, runs: Path, journal: Journal) -> tuple[dict[str, Any], Settings]:
+    "Payload and settings of a run that goes on, once it is sure that it can be played again."
+    if findings := journal.verify():
+        raise CorruptStateError(
+            f"the journal does not hold in {len(findings)} places",
+            where=str(journal.path),
+            value=str(findings[0]),
+            remedy="Look at it with `nifty ledger verify`, and restore a backup.",
+        )
+    started = started_event(journal, run)
+    require_unfinished(run, journal)
+    settings = settings_of(started)
+    if settings.fingerprint() != started["settings_fingerprint"]:
+        raise SettingsError(
+            "the settings file has other keys than when the run was started",
+            where=str(settings.file),
+            value=run,
+            remedy="Restore the file as it was, or start a new run.",
+        )
+    market_file = runs / started["market_file"]
+    if Bars.load(market_file).fingerprint() != started["data_fingerprint"]:
+        raise CorruptStateError(
+            "the bars are not the ones that the run was started with",
+            where=str(market_file),
+            value=run,
+            remedy="Restore the file, or start a new run.",
+        )
+    return started, settings
+
+
+def require_unfinished(run: str, journal: Journal) -> None:
+    "UsageError for a run that has nothing left to do, or that a person has ended for good."
+    verdict = ""
+    for event in journal.events(session=run, kinds=["session ended", "stop requested"]):
+        if event.kind == "session ended":
+            verdict = event.payload["verdict"]
+        elif event.payload["flatten"]:
+            raise UsageError(
+                "this run was asked to leave every position; it does not go on",
+                where="session",
+                value=run,
+                remedy="Start a new run.",
+            )
+    if verdict in ("completed", "risk halt"):
+        raise UsageError(
+            f"this run has ended: {verdict}",
+            where="session",
+            value=run,
+            remedy="Start a new run.",
+        )
+
+
 def prepare_run(request: SessionRequest, settings: Settings, journal: Journal) -> Run:
     "Lease, market file and `session started` of a new run, or those of one that goes on."
     epoch = journal.acquire(request.run, settings.exchange.lease_s)
     runs = settings.paths.runs
-    if request.resume:
-        started = started_event(journal, request.run)
-        settings = settings_of(started)
-    else:
-        market = prepare_bars(
-            settings, request.days, bars=request.bars, keep_good=request.keep_good
-        )
-        started = started_payload(request, settings, market)
-        (runs / started["market_file"]).parent.mkdir(parents=True, exist_ok=True)
-        market.bars.save(runs / started["market_file"])
-    journal.append("session started", started, session=request.run)
+    try:
+        if request.resume:
+            started, settings = started_again(request.run, runs, journal)
+        else:
+            started = started_anew(request, settings, journal)
+        journal.append("session started", started, session=request.run)
+    except BaseException:  # Ctrl-C too: nothing has been started, so nothing is held
+        journal.release()
+        raise
     return Run(
         request,
         settings,
@@ -189,8 +258,12 @@ def wait(
 ) -> None:
     "Wait for papermill; report progress, pass on requests to stop."
     after, done, said, interrupted = 0, 0, 0, 0.0
+    renewed = time.monotonic()
     while papermill.poll() is None:
         time.sleep(POLL_S)
+        if time.monotonic() - renewed > run.settings.exchange.lease_s / 4:
+            renewed = time.monotonic()
+            run.journal.renew()  # a kernel that compiles for long appends nothing
         for event in run.journal.events(session=run.request.run, kinds=["decision"], after=after):
             if event.epoch == run.epoch or run.request.resume:
                 done += 1
@@ -210,6 +283,26 @@ def wait(
         if said == 2 and waited > 2 * run.settings.session.stop_wait_s:
             said = 3
             signal_kernel(run, signal.SIGKILL)
+
+
+def missing_verdict(run: Run) -> dict[str, Any]:
+    "The verdict of a session whose kernel went without one."
+    if run.asked_to_stop:
+        return {"verdict": "stopped", "reason": "asked to stop by signal before it traded"}
+    reason = f"the kernel ended without a verdict: {last_words(run)}"
+    return {"verdict": "failed", "reason": reason, "exit_code": int(ExitCode.UNEXPECTED)}
+
+
+def saved_line(run: Run) -> str:
+    "What a person can rely on after a session that did not come to its end."
+    bars, last, fills = 0, "", 0
+    for event in run.journal.events(session=run.request.run, kinds=["bar", "fill"]):
+        if event.kind == "fill":
+            fills += 1
+        else:
+            bars, last = bars + 1, event.payload["time"][:16].replace("T", " ")
+    saved = f"{bars} bars up to the one of {last} and {fills} fills" if bars else "its start"
+    return f"the journal holds {saved}"
 
 
 def ended_event(run: Run) -> dict[str, Any] | None:
@@ -250,19 +343,21 @@ def run_session(
                 wait(run, papermill, exchange, on_progress)
             ended = ended_event(run)
             if ended is None:
-                ended = {
-                    "verdict": "failed",
-                    "reason": f"the kernel ended without a verdict: {last_words(run)}",
-                }
+                ended = missing_verdict(run)
                 journal.append("session ended", ended, session=request.run)
+            return outcome_of(run, ended)
         except Exception as error:
-            journal.append(
-                "session ended", {"verdict": "failed", "reason": str(error)}, session=request.run
-            )
+            journal.append("session ended", failure_of(error), session=request.run)
             raise
         finally:
             journal.release()
-    code = VERDICT_CODES.get(ended["verdict"], ExitCode.UNEXPECTED)
-    return SessionOutcome(
-        request.run, ended["verdict"], ended["reason"], code, run.notebook, ledger
-    )
+
+
+def outcome_of(run: Run, ended: dict[str, Any]) -> SessionOutcome:
+    "What the caller is told."
+    verdict, reason = ended["verdict"], ended["reason"]
+    if verdict in ("stopped", "failed"):
+        reason = "; ".join(part for part in (reason, saved_line(run)) if part)
+    code = ended.get("exit_code", VERDICT_CODES.get(verdict, ExitCode.UNEXPECTED))
+    ledger = run.settings.paths.ledger
+    return SessionOutcome(run.request.run, verdict, reason, int(code), run.notebook, ledger)

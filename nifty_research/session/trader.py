@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import math
-import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,10 +18,9 @@ import pandas as pd
 from ..broker.client import Broker
 from ..broker.feed import Barrier, Feed, Lost, OrderUpdate, Ticks
 from ..core.clock import SimulatedClock
-from ..core.errors import DataError, NetworkError
-from ..core.log import get_logger
+from ..core.errors import AuthenticationError, DataError, NetworkError
 from ..core.settings import Settings
-from ..data.bars import Bars
+from ..data.bars import COLUMNS, ZONE, Bars
 from nifty_research.engine.book import (
     BarPhase,
     Buffers,
@@ -57,7 +55,7 @@ from nifty_research.session.record import (
 )
 
 # %% auto #0
-__all__ = ['BarBuilder', 'Window', 'warm_up_bars', 'SessionPlan', 'Trader', 'latency_line', 'process_id', 'warm_up_event']
+__all__ = ['BarBuilder', 'Window', 'warm_up_bars', 'SessionPlan', 'Trader', 'latency_line', 'warm_up_event']
 
 # %% ../../nbs/session/trader.ipynb #50965fa1
 class BarBuilder:
@@ -108,51 +106,58 @@ class BarBuilder:
 class Window:
     "Bars from the anchor to now."
 
-    def __init__(
-        self,
-        warm_up: Bars,
-        room: int,  # rows that may come
-    ) -> None:
-        self.symbols, self.interval_minutes = warm_up.symbols, warm_up.interval_minutes
-        count = len(warm_up.index)
-        self.count = count
-        self._stamps = np.zeros(count + room, np.int64)
-        self._stamps[:count] = stamps_of(warm_up.index)
+    def __init__(self, warm_up: Bars) -> None:
+        self.count = len(warm_up.index)
+        self._laid_out = warm_up
         self._columns: dict[str, Floats] = {}
-        for name in ("open", "high", "low", "close", "volume"):
-            column = np.full((count + room, len(warm_up.symbols)), np.nan)
-            column[:count] = getattr(warm_up, name)
-            self._columns[name] = column
 
     def add(self, start: datetime, builder: BarBuilder) -> None:
-        "Append a completed bar."
-        if self.count == len(self._stamps):
-            self._grow()
-        self._stamps[self.count] = pd.Timestamp(start).value
+        "Append a completed bar; DataError naming the symbol where it cannot be one."
+        stamp = pd.Timestamp(start).tz_convert(ZONE)
+        index = self._laid_out.index
+        if self.count == len(index) or index[self.count] != stamp:
+            self._lay_out(stamp)
+        row = {name: getattr(builder, name) for name in COLUMNS}
+        _require_sound(row, self._laid_out.symbols, start)
         for name, column in self._columns.items():
-            column[self.count] = getattr(builder, name)
+            column[self.count] = row[name]
         self.count += 1
 
-    def _grow(self) -> None:
-        more = max(self.count, 64)
-        self._stamps = np.concatenate([self._stamps, np.zeros(more, np.int64)])
-        for name, column in self._columns.items():
-            self._columns[name] = np.concatenate([column, np.full((more, column.shape[1]), np.nan)])
+    def _lay_out(self, start: pd.Timestamp) -> None:
+        "Rows from `start` to midnight, empty, after those that are filled."
+        filled, interval = self.bars(), pd.Timedelta(minutes=self._laid_out.interval_minutes)
+        midnight = start.normalize() + pd.Timedelta(days=1)
+        coming = pd.date_range(start, midnight, freq=interval, inclusive="left")
+        empty = np.full((len(coming), len(filled.symbols)), np.nan)
+        self._columns = {n: np.concatenate([getattr(filled, n), empty]) for n in COLUMNS}
+        index = pd.DatetimeIndex(filled.index.append(coming))
+        self._laid_out = Bars(
+            index,
+            filled.symbols,
+            self._columns["open"],
+            self._columns["high"],
+            self._columns["low"],
+            self._columns["close"],
+            self._columns["volume"],
+            filled.interval_minutes,
+        )
 
     def bars(self) -> Bars:
-        "The bars so far."
-        stamps = self._stamps[: self.count].view("datetime64[ns]")
-        index = pd.DatetimeIndex(stamps, tz="UTC").tz_convert("Asia/Kolkata")
-        columns = {name: column[: self.count] for name, column in self._columns.items()}
-        return Bars(
-            index,
-            self.symbols,
-            columns["open"],
-            columns["high"],
-            columns["low"],
-            columns["close"],
-            columns["volume"],
-            self.interval_minutes,
+        "The bars so far, as a view."
+        return self._laid_out.rows(0, self.count)
+
+
+def _require_sound(row: dict[str, Floats], symbols: tuple[str, ...], start: datetime) -> None:
+    "Refuse a bar that ticks cannot have made."
+    wrong = ~((row["low"] > 0.0) & np.isfinite(row["high"]) & (row["volume"] >= 0.0))
+    wrong &= ~np.isnan(row["close"])
+    if wrong.any():
+        place = int(wrong.argmax())
+        raise DataError(
+            "the stream sent prices or volumes that cannot be",
+            where=f"{symbols[place]}, bar from {iso(start)}",
+            value={name: float(values[place]) for name, values in row.items()},
+            remedy="Look at the source of the ticks; the journal holds everything before this bar.",
         )
 
 # %% ../../nbs/session/trader.ipynb #0ee5b509
@@ -208,7 +213,7 @@ class Trader:
         self.broker, self.feed, self.clock, self.recorder = broker, feed, clock, recorder
         self.on_bar, self.silence_s = on_bar, silence_s
         self.decider, self.rules = Decider(settings), rules_of(settings)
-        self.window = Window(warm_up, room=400 * len(plan.days))
+        self.window = Window(warm_up)
         self.builder = BarBuilder({tokens[name]: n for n, name in enumerate(plan.symbols)})
         self.positions = new_positions(len(plan.symbols))
         self.account = new_account(settings.account.capital_paise)
@@ -226,11 +231,10 @@ class Trader:
         self.latencies_us: list[int] = []
         self.bars_done = 0
         self._updates: list[dict[str, Any]] = []
-        self._stop_after = recorder.journal.last_sequence()
         self._stopping = ""
+        self._request: dict[str, Any] | None = None  # to stop
         self._flags: dict[pd.Timestamp, Any] = {}
         self._know_last_prices(warm_up)
-        self.log = get_logger("session").bind(run=plan.run)
 
     def _know_last_prices(self, warm_up: Bars) -> None:
         for place in range(len(self.plan.symbols)):
@@ -262,6 +266,14 @@ class Trader:
                     self._hear(heard)
                     self.clock.release(heard.sequence)
         return self._stopping
+
+    @property
+    def stop_reason(self) -> str:
+        "Who asked to stop, empty where nobody did."
+        if self._request is None:
+            return ""
+        flat = " and leave every position" if self._request["flatten"] else ""
+        return f"asked to stop{flat} by {self._request['by']}"
 
     def _final_verdict(self) -> str:
         return "risk halt" if self.account[0]["halted"] == Reason.DRAWDOWN else "completed"
@@ -496,11 +508,25 @@ class Trader:
             if not requests:
                 return
             events, endings = self.orders.send(requests)
+            self._require_token(events)
             for ending in endings:
                 self._end(ending, BarPhase.CLOSE)
             withdrawn = [one.order for one in requests if one.purpose is Purpose.CANCEL_EXIT]
             if withdrawn:
                 events += self._await_ends(withdrawn)
+
+    def _require_token(self, answers: Events) -> None:
+        "Stop where the broker no longer knows who is asking; what it did accept is written first."
+        refused = [one for one in answers if one[1].get("error_type") == "TokenException"]
+        if not refused:
+            return
+        if accepted := [one for one in answers if one not in refused]:
+            self.recorder.record(accepted)
+        raise AuthenticationError(
+            f"the broker refused {len(refused)} requests: {refused[0][1]['message']}",
+            where="kite orders",
+            remedy="Log in again and start the session again with --resume: they were not sent.",
+        )
 
     def _await_ends(self, withdrawn: list[WorkingOrder]) -> Events:
         "Hear until the exchange has said how withdrawn exit orders ended."
@@ -534,12 +560,10 @@ class Trader:
 
     def _look_for_stop(self) -> None:
         "Obey a request to stop: at once, or as soon as everything is flat."
-        if self.recorder.is_catching_up:
-            return
-        self._stop_after, request = self.recorder.stop_request(self._stop_after)
-        if request is not None and not request["flatten"]:
+        self._request = self.recorder.stop_request() or self._request
+        if self._request is not None and not self._request["flatten"]:
             self._stopping = "stopped"
-        elif request is not None:
+        elif self._request is not None and not self.recorder.is_catching_up:
             self.account[0]["halted"] = Reason.FLATTEN.value
         flat = not self.positions["quantity"].any() and not self.positions["entry_order"].any()
         if self.account[0]["halted"] == Reason.FLATTEN and flat:
@@ -552,11 +576,6 @@ def latency_line(latencies_us: list[int]) -> str:
         return "no decision was made"
     p50, p99 = np.percentile(latencies_us, [50, 99]) / 1000
     return f"decision p50 {p50:.2f} ms, p99 {p99:.2f} ms over {len(latencies_us)} bars"
-
-
-def process_id() -> int:
-    "Id of the process that trades, for the journal."
-    return os.getpid()
 
 
 def warm_up_event(warm_up: Bars) -> dict[str, Any]:

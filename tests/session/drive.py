@@ -1,7 +1,8 @@
 """Run one session without papermill: `python drive.py FOLDER RUN [PROFILE]`.
 
-FOLDER holds `market.parquet` (bars), `plan.json` (start row, overrides, warm-up days) and takes the ledger. The exchange
-runs in its own process and is talked to over real sockets; only the notebook around the loop is left out.
+FOLDER holds `market.parquet` (bars), `plan.json` (start row, overrides, warm-up days) and takes the
+ledger. The exchange runs in its own process and is talked to over real sockets; only the notebook
+around the loop is left out.
 """
 
 from __future__ import annotations
