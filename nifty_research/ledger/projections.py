@@ -15,6 +15,7 @@ from typing import Any, Literal, NamedTuple
 
 from ..core.errors import CorruptStateError, UsageError
 from ..core.money import half_up, paise
+from ..engine.book import Reason
 from .journal import Event
 
 # %% auto #0
@@ -369,6 +370,8 @@ class Projection:
         self.stop_requested = False
         self.verdict: str | None = None
         self.reason = ""
+        self.halts: list[str] = []  # reason and time of each halt
+        self._halted = 0
         self._book = _Book()
         self._filled: dict[str, tuple[int, int]] = {}  # shares and paise by tag
 
@@ -386,6 +389,7 @@ class Projection:
                 self._take_closes(event)
             case "decision":
                 self._value(event, said["time"])
+                self._note_halt(said)
             case "day closed":
                 self._value(event, event.clock_time)
             case "intent":
@@ -472,6 +476,14 @@ class Projection:
             raise _corrupt(event, "a restart changed the capital", said["capital_paise"])
         self.started = self.started or said
         self.verdict = None
+
+    def _note_halt(self, said: Mapping[str, Any]) -> None:
+        "Remember when and why trading was halted."
+        halted = int(said.get("halted", 0))
+        if halted and halted != self._halted:
+            reason = Reason(halted).name.lower().replace("_", " ")
+            self.halts.append(f"{reason} at {said['time'][:16].replace('T', ' ')}")
+        self._halted = halted
 
     def _order(self, event: Event) -> OrderRow:
         row = self.orders.get(event.payload["tag"])
@@ -641,6 +653,7 @@ class SessionSummary:
     days: tuple[str, ...]  # days that were opened
     verdict: str  # "completed", "stopped", "failed", "risk halt", or "unfinished"
     reason: str
+    halts: tuple[str, ...]  # "daily loss at 2026-09-15 10:58"
     bars: int
     orders: int
     fills: int
@@ -683,6 +696,7 @@ def summary_of(state: Projection) -> SessionSummary:
         days=tuple(dict.fromkeys(state.days)),
         verdict=state.verdict or "unfinished",
         reason=state.reason,
+        halts=tuple(state.halts),
         bars=state.bars,
         orders=len(state.orders),
         fills=len(state.fills),

@@ -258,6 +258,7 @@ def _exceptions(summary: SessionSummary) -> list[tuple[str, str]]:
     "Lines for what ought not to be there, only when it is."
     held = ", ".join(f"{row.quantity} {row.symbol}" for row in summary.open_positions)
     found = [
+        ("halted", ", ".join(summary.halts)),
         ("rejected orders", str(summary.rejected) if summary.rejected else ""),
         ("orders in doubt", ", ".join(summary.doubtful)),
         ("still held", held),
