@@ -29,7 +29,7 @@ from nifty_research.core.errors import (
 from ..market.instruments import Instrument
 
 # %% auto #0
-__all__ = ['T', 'Sent', 'Outcome', 'error_of', 'outcome_of', 'Broker', 'request_token_from', 'paper_request_token']
+__all__ = ['T', 'Sent', 'Outcome', 'error_of', 'outcome_of', 'is_local', 'Broker', 'request_token_from', 'paper_request_token']
 
 # %% ../../nbs/broker/client.ipynb #83d09ff1
 class Sent(Enum):
@@ -79,12 +79,20 @@ def error_of(error: Exception, where: str) -> TradingSystemError:
 def outcome_of(error: Exception, where: str) -> Outcome:
     "What an exception after a write says about the order."
     ours = error_of(error, where)
-    doubtful = isinstance(ours, NetworkError | InvalidAnswerError)
+    said = isinstance(error, kite.KiteException)  # anything else is no word of the broker's
+    doubtful = not said or isinstance(ours, NetworkError | InvalidAnswerError)
+    if said and str(error).startswith("Maximum allowed order"):
+        doubtful = False  # a cap; it comes as a NetworkException all the same
     sent = Sent.UNKNOWN if doubtful else Sent.REJECTED
     return Outcome(sent, error_type=type(error).__name__, message=str(error)[:300])
 
 # %% ../../nbs/broker/client.ipynb #6706b0e3
 T = TypeVar("T")
+
+
+def is_local(root: str) -> bool:
+    "Whether an address is this computer's own."
+    return (urlparse(root).hostname or "") in ("127.0.0.1", "::1", "localhost")
 
 
 def _read(call: Callable[..., T]) -> Callable[..., T]:
@@ -113,6 +121,7 @@ class Broker:
         timeout_s: float = 7.0,
     ) -> None:
         self.kite = KiteConnect(api_key=api_key, root=root, timeout=timeout_s)
+        self.kite.reqsession.trust_env = not is_local(root)
         self.root = root
 
     # ---- session --------------------------------------------------------------------------------
@@ -236,12 +245,14 @@ def paper_request_token(
 ) -> str:
     "Log in at the local exchange as a browser would."
     try:
-        answer = requests.get(
-            f"{root}/connect/login",
-            params={"api_key": api_key, "v": "3"},
-            allow_redirects=False,
-            timeout=timeout_s,
-        )
+        with requests.Session() as browser:
+            browser.trust_env = not is_local(root)
+            answer = browser.get(
+                f"{root}/connect/login",
+                params={"api_key": api_key, "v": "3"},
+                allow_redirects=False,
+                timeout=timeout_s,
+            )
     except requests.RequestException as error:
         raise error_of(error, "paper log-in") from error
     return request_token_from(answer.headers.get("location", ""))

@@ -17,7 +17,7 @@ from .orders import Order
 from .wire import KiteError, stamp
 
 # %% auto #0
-__all__ = ['Holding', 'Account', 'blocked', 'adds', 'available', 'margins', 'carry_positions']
+__all__ = ['Holding', 'Account', 'blocked', 'opens', 'deliverable', 'available', 'margins', 'carry_positions']
 
 # %% ../../nbs/exchange/account.ipynb #6db48023
 @dataclass
@@ -77,6 +77,8 @@ class Holding:
         sell_m2m = self.sold_value / 100 + max(-carried, 0) * self.close
         pnl = sell_value - buy_value + quantity * last_price
         average = abs(self.open_value) / 100 / abs(quantity) if quantity else 0.0
+        if day_only and quantity:  # the day's own side; `open_value` knows what was carried too
+            average = buy_value / bought if quantity > 0 else sell_value / sold
         return {
             "tradingsymbol": self.symbol,
             "exchange": "NSE",
@@ -134,7 +136,7 @@ class Account:
         "Exchange a request token for an access token; TokenException where either is wrong."
         signed = f"{self.api_key}{request_token}{self.api_secret}".encode()
         if request_token not in self.request_tokens or not secrets.compare_digest(
-            checksum, hashlib.sha256(signed).hexdigest()
+            checksum.encode(), hashlib.sha256(signed).hexdigest().encode()
         ):
             raise KiteError("TokenException", "Token is invalid or has expired.", 403)
         self.request_tokens.discard(request_token)
@@ -183,17 +185,31 @@ def blocked(
     for holding in account.holdings.values():
         total += margin_of(abs(holding.open_value), account.margin_rate[holding.product])
     for order in account.orders.values():
-        if not order.is_final and adds(account, order):
-            value = order.quantity * paise(last_price[order.symbol])
+        if not order.is_final and (opened := opens(account, order)):
+            value = opened * paise(last_price[order.symbol])
             total += margin_of(value, account.margin_rate[order.product])
     return total
 
 
-def adds(account: Account, order: Order) -> bool:
-    "Whether an order opens or adds to a position."
+def opens(account: Account, order: Order) -> int:
+    "Shares by which an order would open, add to or turn round a position."
     holding = account.holdings.get((order.symbol, order.product))
     held = holding.quantity if holding else 0
-    return held == 0 or (held > 0) == order.is_buy
+    if held == 0 or (held > 0) == order.is_buy:
+        return order.quantity
+    return max(0, order.quantity - abs(held))
+
+
+def deliverable(account: Account, order: Order) -> int:
+    "Shares held for delivery that no other order is about to sell."
+    holding = account.holdings.get((order.symbol, order.product))
+    promised = sum(
+        other.quantity
+        for other in account.orders.values()
+        if not (other is order or other.is_buy or other.is_final)
+        and (other.symbol, other.product) == (order.symbol, order.product)
+    )
+    return max(0, (holding.quantity if holding else 0) - promised)
 
 
 def available(

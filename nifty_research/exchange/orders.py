@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -162,7 +163,7 @@ def whole(form: dict[str, str], name: str, default: int | None = None) -> int:
         if default is None:
             raise KiteError("InputException", f"Missing or empty field `{name}`")
         return default
-    if not text.lstrip("-").isascii() or not text.lstrip("-").isdigit():
+    if not re.fullmatch(r"-?[0-9]{1,18}", text):
         raise KiteError(
             "InputException",
             f"Invalid request (failed to decode `{name}`, got: `{text}` (expected int))",
@@ -171,20 +172,16 @@ def whole(form: dict[str, str], name: str, default: int | None = None) -> int:
 
 
 def decimal(form: dict[str, str], name: str, default: float = 0.0) -> float:
-    "A decimal field, finite and not negative except for -1."
+    "A decimal field of at most ten digits before the point, not negative except for -1."
     text = form.get(name)
     if text is None or text == "":
         return default
-    try:
-        value = float(text)
-    except ValueError:
-        value = float("nan")
-    if not (value >= 0.0 or value == -1.0) or value == float("inf"):
+    if text not in ("-1", "-1.0") and not re.fullmatch(r"[0-9]{1,10}(\.[0-9]*)?", text):
         raise KiteError(
             "InputException",
             f"Invalid request (failed to decode `{name}`, got: `{text}` (expected float))",
         )
-    return value
+    return float(text)
 
 
 def choice(form: dict[str, str], name: str, allowed: tuple[str, ...], default: str = "") -> str:

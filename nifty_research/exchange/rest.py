@@ -6,8 +6,9 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qs, parse_qsl, urlencode
 
@@ -25,8 +26,8 @@ from .wire import KiteError, failure, stamp, success
 from ..market.instruments import Instrument, instruments_csv
 
 # %% auto #0
-__all__ = ['INTERVALS', 'Handler', 'form_of', 'caller', 'Faults', 'quote_record', 'asked_instruments', 'moment_of_text',
-           'candles_of', 'Rest', 'application']
+__all__ = ['INTERVALS', 'Handler', 'form_of', 'caller', 'Faults', 'quote_record', 'token_of', 'asked_instruments',
+           'moment_of_text', 'candles_of', 'Rest', 'application']
 
 # %% ../../nbs/exchange/rest.ipynb #31bce69d
 async def form_of(request: Request) -> dict[str, str]:
@@ -97,6 +98,11 @@ def quote_record(
     }
 
 
+def token_of(text: str) -> int:
+    "An instrument token as asked for, -1 where the text is none."
+    return int(text) if re.fullmatch(r"[0-9]{1,12}", text) else -1
+
+
 def asked_instruments(venue: Venue, request: Request, most: int) -> dict[str, Instrument]:
     "The instruments asked for, by the very text they were asked with; unknown ones are absent."
     asked = parse_qs(request.url.query).get("i", [])
@@ -105,21 +111,21 @@ def asked_instruments(venue: Venue, request: Request, most: int) -> dict[str, In
     found = {}
     for text in asked:
         exchange, _, symbol = text.partition(":")
-        if text.isdigit() and int(text) in venue.market.by_token:
-            found[text] = venue.market.by_token[int(text)]
+        if (token := token_of(text)) in venue.market.by_token:
+            found[text] = venue.market.by_token[token]
         elif exchange == "NSE" and symbol in venue.market.instruments:
             found[text] = venue.market.instruments[symbol]
     return found
 
 
-INTERVALS = {
-    "minute": 1,
-    "3minute": 3,
-    "5minute": 5,
-    "10minute": 10,
-    "15minute": 15,
-    "30minute": 30,
-    "60minute": 60,
+INTERVALS = {  # minutes, and the longest span of a request in days
+    "minute": (1, 60),
+    "3minute": (3, 100),
+    "5minute": (5, 100),
+    "10minute": (10, 100),
+    "15minute": (15, 200),
+    "30minute": (30, 200),
+    "60minute": (60, 400),
 }
 
 
@@ -129,6 +135,8 @@ def moment_of_text(text: str) -> datetime:
         moment = datetime.fromisoformat(text)
     except ValueError as error:
         raise KiteError("InputException", f"Invalid date: {text}.") from error
+    if not 1990 <= moment.year <= 2100:
+        raise KiteError("InputException", f"Invalid date: {text}.")
     return moment.replace(tzinfo=IST) if moment.tzinfo is None else moment
 
 
@@ -136,15 +144,20 @@ def candles_of(venue: Venue, token: str, interval: str, form: dict[str, str]) ->
     "Closed candles of one instrument in the exchange's own interval."
     if interval not in INTERVALS:
         raise KiteError("InputException", f"Invalid `interval`: {interval}.")
-    if INTERVALS[interval] != venue.market.bars.interval_minutes:
+    minutes, longest = INTERVALS[interval]
+    if minutes != venue.market.bars.interval_minutes:
         raise KiteError(
             "InputException",
             f"Only {venue.market.bars.interval_minutes}-minute candles are kept here.",
         )
-    if not token.isdigit() or int(token) not in venue.market.by_token:
+    if token_of(token) not in venue.market.by_token:
         raise KiteError("InputException", "Invalid `token`.")
-    symbol = venue.market.by_token[int(token)].tradingsymbol
+    symbol = venue.market.by_token[token_of(token)].tradingsymbol
     begin, end = moment_of_text(form.get("from", "")), moment_of_text(form.get("to", ""))
+    if end - begin > timedelta(days=longest):
+        raise KiteError(
+            "InputException", f"Interval exceeds the maximum of {longest} days for {interval}."
+        )
     return venue.market.candles(symbol, begin, end)
 
 # %% ../../nbs/exchange/rest.ipynb #baabf506
@@ -339,16 +352,16 @@ def application(rest: Rest) -> Starlette:
     )
 
 
-def _refused(request: Request, error: Exception) -> Response:
+async def _refused(request: Request, error: Exception) -> Response:
     if not isinstance(error, KiteError):
         raise error
     return failure(error)
 
 
-def _no_route(request: Request, error: Exception) -> Response:
+async def _no_route(request: Request, error: Exception) -> Response:
     code = error.status_code if isinstance(error, HTTPException) else 500
     return failure(KiteError("GeneralException", f"Route not found: {request.url.path}", code))
 
 
-def _broken(request: Request, error: Exception) -> Response:
+async def _broken(request: Request, error: Exception) -> Response:
     return failure(KiteError("GeneralException", "Something went wrong at the exchange.", 500))

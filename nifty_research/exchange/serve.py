@@ -11,6 +11,7 @@ import json
 import os
 import socket
 import sys
+import traceback
 from pathlib import Path
 from typing import Any
 
@@ -167,6 +168,15 @@ async def _until_orphaned(stop: asyncio.Event) -> None:
     stop.set()
 
 
+async def _play(steps: LockStep, stop: asyncio.Event) -> None:
+    "Play the market; an exchange that cannot go on says why and ends, so that nobody waits for it."
+    try:
+        await steps.play()
+    except Exception:
+        traceback.print_exc()
+        stop.set()
+
+
 async def serve(settings: Settings, bars: Bars, start: int) -> None:
     "Serve the exchange until it is told to stop or its parent has gone."
     updates: list[Order] = []
@@ -186,15 +196,16 @@ async def serve(settings: Settings, bars: Bars, start: int) -> None:
         asyncio.create_task(server.serve(sockets=[sock]))
         for server, sock in zip(servers, (public, admin), strict=True)
     ]
-    tasks.append(asyncio.create_task(steps.play()))
+    tasks.append(asyncio.create_task(_play(steps, stop)))
+    tasks.append(asyncio.create_task(hub.keep_beating()))
     orphan = asyncio.create_task(_until_orphaned(stop))
     ports = {"port": public.getsockname()[1], "admin_port": admin.getsockname()[1]}
     print(json.dumps(ports), flush=True)
     await stop.wait()
     for server in servers:
         server.should_exit = True
-    tasks[-1].cancel()
-    orphan.cancel()
+    for task in (*tasks[2:], orphan):
+        task.cancel()
     await asyncio.gather(*tasks, orphan, return_exceptions=True)
 
 

@@ -5,10 +5,12 @@
 # %% ../../nbs/exchange/stream.ipynb #713b282e
 from __future__ import annotations
 
+import asyncio
 import json
 from dataclasses import dataclass, field
 from typing import Any
 
+from starlette.responses import Response
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from .account import Account
@@ -16,7 +18,7 @@ from .venue import Market, Turn, Venue
 from .wire import MODES, frame, packet
 
 # %% auto #0
-__all__ = ['MOST_CONNECTIONS', 'Client', 'Hub', 'barrier_text']
+__all__ = ['MOST_CONNECTIONS', 'HEARTBEAT', 'HEARTBEAT_S', 'Client', 'Hub', 'barrier_text']
 
 # %% ../../nbs/exchange/stream.ipynb #9f430b11
 @dataclass(eq=False)
@@ -26,6 +28,7 @@ class Client:
     socket: WebSocket
     account: Account
     modes: dict[int, str] = field(default_factory=dict)  # token -> mode
+    is_quiet: bool = True  # nothing was sent since the last heartbeat
 
     def understand(self, message: dict[str, Any]) -> list[int]:
         "Carry out a request; the tokens whose last tick is now due."
@@ -45,6 +48,8 @@ class Client:
 
 # %% ../../nbs/exchange/stream.ipynb #967a873d
 MOST_CONNECTIONS = 3  # Kite: per api_key
+HEARTBEAT = b"\0"  # too short to be a frame of ticks
+HEARTBEAT_S = 1.0  # of the computer's clock, also where the exchange's stands still
 
 
 class Hub:
@@ -61,19 +66,21 @@ class Hub:
         account = self.venue.accounts.get(query.get("api_key", ""))
         token = query.get("access_token", "")
         if account is None or not token or token != account.access_token:
-            await socket.close()  # before the upgrade: the client sees HTTP 403
+            asked = bool(query.get("api_key") and token)
+            await socket.send_denial_response(Response(status_code=403 if asked else 400))
             return
         if sum(client.account is account for client in self.clients) >= MOST_CONNECTIONS:
-            await socket.close()
+            await socket.send_denial_response(Response(status_code=429))
             return
         await socket.accept()
         client = Client(socket, account)
         self.clients.append(client)
         try:
             while True:
-                await self._hear(client, await socket.receive_text())
-        except WebSocketDisconnect:
-            return
+                message = await socket.receive()
+                if message["type"] == "websocket.disconnect":
+                    return
+                await self._hear(client, message.get("text") or "")
         finally:
             self.clients.remove(client)
 
@@ -81,10 +88,9 @@ class Hub:
         try:
             message = json.loads(text)
             due = client.understand(message)
-        except (ValueError, TypeError, AttributeError, IndexError):
-            await client.socket.send_text(
-                json.dumps({"type": "error", "data": f"Could not read: {text[:80]}"})
-            )
+        except (ValueError, TypeError, AttributeError, LookupError, OverflowError, RecursionError):
+            complaint = {"type": "error", "data": f"Could not read: {text[:80]}"}
+            await self.send(client, json.dumps(complaint))
             return
         market = self.venue.market
         packets = [
@@ -93,10 +99,11 @@ class Hub:
             if token in market.by_token
         ]
         if packets:
-            await client.socket.send_bytes(frame(packets))
+            await self.send(client, frame(packets))
 
     async def send(self, client: Client, data: str | bytes) -> None:
         "Send to one client; a connection that has gone is left to its own task."
+        client.is_quiet = False
         try:
             if isinstance(data, str):
                 await client.socket.send_text(data)
@@ -104,6 +111,19 @@ class Hub:
                 await client.socket.send_bytes(data)
         except (RuntimeError, WebSocketDisconnect):
             client.modes.clear()
+
+    async def beat(self) -> None:
+        "Send the heartbeat to every connection that has heard nothing since the last one."
+        for client in list(self.clients):
+            if client.is_quiet:
+                await self.send(client, HEARTBEAT)
+            client.is_quiet = True
+
+    async def keep_beating(self) -> None:
+        "Beat for ever."
+        while True:
+            await asyncio.sleep(HEARTBEAT_S)
+            await self.beat()
 
     async def send_updates(self) -> None:
         "Send the order updates that have gathered to their accounts."

@@ -5,6 +5,7 @@
 # %% ../../nbs/exchange/venue.ipynb #533cdbc5
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -20,7 +21,13 @@ from ..data.bars import Bars
 from ..engine.book import BarPhase, OrderKind, moment_of
 from ..engine.fill import fill_price, protected_price
 from ..engine.rules import reference_prices
-from .account import Account, adds, available, carry_positions
+from nifty_research.exchange.account import (
+    Account,
+    available,
+    carry_positions,
+    deliverable,
+    opens,
+)
 from .orders import ORDER_TYPES, Order, Trade, choice, decimal, whole
 from .wire import KiteError, Quote
 from ..market.instruments import Instrument, paper_instruments
@@ -187,10 +194,6 @@ class Venue:
         instrument = self._instrument(form)
         order_type = choice(form, "order_type", ORDER_TYPES)
         quantity = whole(form, "quantity")
-        if quantity <= 0 or quantity % instrument.lot_size:
-            raise KiteError(
-                "InputException", f"Quantity should be a multiple of {instrument.lot_size}."
-            )
         tag = form.get("tag") or None
         if tag and len(tag) > 20:
             raise KiteError("InputException", "Invalid `tag`: at most 20 characters.")
@@ -215,7 +218,7 @@ class Venue:
             validity=choice(form, "validity", ("DAY",), "DAY"),
         )
         self._shape(order, instrument)
-        self._check_margin(account, order)
+        self._check_cover(account, order)
         account.orders[order.order_id] = order
         self._rest(order, "PUT ORDER REQ RECEIVED", "VALIDATION PENDING", "OPEN PENDING")
         return order
@@ -227,19 +230,16 @@ class Venue:
             raise KiteError(
                 "NetworkException", "Maximum allowed order modifications exceeded.", 400
             )
-        before = (order.order_type, order.price, order.trigger_price, order.market_protection)
-        quantity = order.quantity
-        order.order_type = choice(form, "order_type", ORDER_TYPES, order.order_type)
-        order.price = decimal(form, "price", order.price)
-        order.trigger_price = decimal(form, "trigger_price", order.trigger_price)
-        order.market_protection = decimal(form, "market_protection", order.market_protection)
-        order.quantity = whole(form, "quantity", order.quantity)
-        try:
-            self._shape(order, self.market.instruments[order.symbol])
-        except KiteError:
-            order.order_type, order.price, order.trigger_price, order.market_protection = before
-            order.quantity = quantity
-            raise
+        changed = copy.copy(order)  # the order itself stays as it is where anything is refused
+        changed.order_type = choice(form, "order_type", ORDER_TYPES, order.order_type)
+        changed.price = decimal(form, "price", order.price)
+        changed.trigger_price = decimal(form, "trigger_price", order.trigger_price)
+        changed.market_protection = decimal(form, "market_protection", order.market_protection)
+        changed.quantity = whole(form, "quantity", order.quantity)
+        self._shape(changed, self.market.instruments[order.symbol])
+        if changed.quantity > order.quantity:
+            self._check_cover(account, changed, instead_of=order)
+        vars(order).update(vars(changed))
         order.changes += 1
         order.placed_turn = self.turn
         self._rest(order, "MODIFY VALIDATION PENDING", "MODIFY PENDING", "MODIFIED")
@@ -286,11 +286,17 @@ class Venue:
 
     def _shape(self, order: Order, instrument: Instrument) -> None:
         "Work out how an order is matched, and refuse what Kite refuses."
+        if order.quantity <= 0 or order.quantity % instrument.lot_size:
+            raise KiteError(
+                "InputException", f"Quantity should be a multiple of {instrument.lot_size}."
+            )
         check_protection(order.order_type, order.market_protection)
         last, tick = self.market.last_price[order.symbol], instrument.tick_size
         if order.order_type in ("SL", "SL-M"):
             check_tick("trigger price", order.trigger_price, tick)
             check_stop_side(order.is_buy, order.trigger_price, last)
+            if order.order_type == "SL":
+                check_tick("price", order.price, tick)
             order.kind, order.worst_price = OrderKind.STOP, order.trigger_price
         elif order.order_type == "LIMIT":
             check_tick("price", order.price, tick)
@@ -302,12 +308,29 @@ class Venue:
             order.kind = OrderKind.MARKET
             order.worst_price = protected_price(last, order.is_buy, percent / 100.0, tick)
 
-    def _check_margin(self, account: Account, order: Order) -> None:
-        if not adds(account, order):
+    def _check_cover(
+        self,
+        account: Account,
+        order: Order,
+        *,
+        instead_of: Order | None = None,  # the order that is changed
+    ) -> None:
+        "Refuse what neither the money nor, for delivery, the shares of the account cover."
+        last_price = self.market.last_price
+        if order.product == "CNC" and not order.is_buy:
+            shares = deliverable(account, instead_of or order)
+            if order.quantity > shares:
+                raise KiteError(
+                    "HoldingException",
+                    f"Insufficient stock holding. Required quantity is {order.quantity} but "
+                    f"available quantity is {shares}.",
+                )
+        already = opens(account, instead_of) if instead_of else 0
+        value = (opens(account, order) - already) * paise(last_price[order.symbol])
+        if value <= 0:
             return
-        value = order.quantity * paise(self.market.last_price[order.symbol])
         required = math.ceil(value * account.margin_rate[order.product] - 1e-6)
-        free = available(account, self.market.last_price)
+        free = available(account, last_price)
         if required > free:
             raise KiteError(
                 "MarginException",

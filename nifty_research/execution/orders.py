@@ -13,12 +13,12 @@ from typing import Any
 
 from ..broker.client import Broker, Outcome, Sent
 from ..core.clock import Clock
-from ..core.errors import ExecutionError
+from ..core.errors import AuthenticationError, ExecutionError
 from ..engine.book import Closed, Purpose, Reason, Records
 
 # %% auto #0
-__all__ = ['TRANSITIONS', 'FINAL', 'Events', 'WORDS', 'State', 'WorkingOrder', 'tag_of', 'Fill', 'Ending', 'Request',
-           'OrderManager']
+__all__ = ['TRANSITIONS', 'FINAL', 'OVER', 'MOST_REFUSALS', 'Events', 'WORDS', 'State', 'WorkingOrder', 'tag_of', 'Fill',
+           'Ending', 'Request', 'OrderManager', 'shows']
 
 # %% ../../nbs/execution/orders.ipynb #8f96095b
 class State(Enum):
@@ -33,7 +33,7 @@ class State(Enum):
 
 
 TRANSITIONS: dict[State, frozenset[State]] = {
-    State.INTENDED: frozenset({State.ACCEPTED, State.UNKNOWN, State.REJECTED}),
+    State.INTENDED: frozenset({State.ACCEPTED, State.UNKNOWN, State.REJECTED, State.CANCELLED}),
     State.UNKNOWN: frozenset({State.ACCEPTED, State.FILLED, State.CANCELLED, State.REJECTED}),
     State.ACCEPTED: frozenset({State.FILLED, State.CANCELLED, State.REJECTED}),
     State.CANCELLED: frozenset({State.FILLED}),  # a cancel may lose the race to a fill
@@ -42,6 +42,8 @@ TRANSITIONS: dict[State, frozenset[State]] = {
 }
 
 FINAL = frozenset({State.FILLED, State.CANCELLED, State.REJECTED})
+OVER = ("COMPLETE", "CANCELLED", "REJECTED")  # the broker's words for them
+MOST_REFUSALS = 3  # of one exit, before a person is called
 
 # %% ../../nbs/execution/orders.ipynb #8784b3a5
 @dataclass(frozen=True)
@@ -153,6 +155,8 @@ class OrderManager:
     number: int = 0  # orders intended so far
     booked: set[tuple[str, str]] = field(default_factory=set)  # order and trade ids
     held_back: list[Request] = field(default_factory=list)  # intents of blocked symbols
+    doubtful_changes: dict[str, Request] = field(default_factory=dict)  # by tag
+    refusals: dict[int, tuple[datetime, int]] = field(default_factory=dict)  # of exits, by symbol
 
     # ---- from intents to requests ---------------------------------------------------------------
 
@@ -224,16 +228,47 @@ class OrderManager:
         "Send each request once; what the answers say."
         events: Events = []
         endings: list[Ending] = []
-        for request in requests:
+        for one in requests:
+            request = replace(one, order=self.orders[one.order.tag])
+            if request.is_cancel and request.order.state is State.INTENDED:
+                endings.append(self._never_sent(request.order, events))
+                continue
             if self.is_blocked(request.order.symbol):
                 self.held_back.append(request)
                 continue
             outcome = self._send(request)
+            if outcome.error_type == "TokenException":
+                raise AuthenticationError(
+                    outcome.message,
+                    where=f"order {request.order.tag}",
+                    remedy="Log in again; what was sent is found again by its tag.",
+                )
             events.append(self._answer(request, outcome))
             if outcome.sent is Sent.REJECTED and not request.is_cancel:
+                self._count_refusal(request, outcome)
                 ended = self.orders[request.order.tag]
                 endings.append(Ending(ended, Closed.REJECTED, outcome.message))
         return events, endings
+
+    def _never_sent(self, order: WorkingOrder, events: Events) -> Ending:
+        "Withdraw an order that is still held back: the broker never hears of it."
+        self.held_back = [one for one in self.held_back if one.order.tag != order.tag]
+        return self._end(order, "CANCELLED", "withdrawn before it was sent", events)
+
+    def _count_refusal(self, request: Request, outcome: Outcome) -> None:
+        "An exit that is refused again and again at one moment is a case for a person."
+        order, now = request.order, self.clock.now()
+        if order.is_entry:
+            return
+        moment, count = self.refusals.get(order.symbol, (now, 0))
+        self.refusals[order.symbol] = (now, count + 1 if moment == now else 1)
+        if self.refusals[order.symbol][1] > MOST_REFUSALS:
+            raise ExecutionError(
+                f"the broker refuses to close the position: {outcome.message}",
+                where=self.symbols[order.symbol],
+                value=order.order_id or order.tag,
+                remedy="Close it by hand; start the session again from its journal afterwards.",
+            )
 
     def _send(self, request: Request) -> Outcome:
         order, purpose = request.order, request.purpose
@@ -268,7 +303,7 @@ class OrderManager:
     def _answer(self, request: Request, outcome: Outcome) -> tuple[str, dict[str, Any]]:
         order, now = self.orders[request.order.tag], self.clock.now()
         if outcome.sent is Sent.CONFIRMED:
-            if request.is_new:
+            if request.is_new and order.state is State.INTENDED:
                 order = order.moved(State.ACCEPTED, order_id=outcome.order_id)
             self.orders[order.tag] = order
             return "order acknowledged", {
@@ -281,6 +316,7 @@ class OrderManager:
                 order = order.moved(State.UNKNOWN, doubtful_since=now)
             else:
                 order = replace(order, change_doubtful=True, doubtful_since=now)
+                self.doubtful_changes[order.tag] = request
             self.orders[order.tag] = order
             return "order unknown", {"tag": order.tag, "message": outcome.message}
         if request.is_new:
@@ -293,17 +329,24 @@ class OrderManager:
 
     # ---- what the stream and the book say --------------------------------------------------------
 
-    def take_update(self, update: dict[str, Any]) -> tuple[Events, list[Fill], list[Ending]]:
+    def take_update(
+        self,
+        update: dict[str, Any],
+        *,
+        looked: bool = False,  # it comes from the order book, asked after the dwell
+    ) -> tuple[Events, list[Fill], list[Ending]]:
         "Apply what the broker says of an order, by its content; trades are booked once."
         order = self._order_of(update)
         events: Events = []
         if order is None:
             return [("order update", _update_event(update.get("tag") or "", update))], [], []
-        if not order.order_id or order.change_doubtful:
-            order = self._settled(order, str(update["order_id"]))
+        if not order.order_id or (order.change_doubtful and (looked or self._tells(order, update))):
+            order = self._settled(order, update)
             events.append(("order found", {"tag": order.tag, "order_id": order.order_id}))
         events.append(("order update", _update_event(order.tag, update)))
         status = update["status"]
+        if status == "COMPLETE" and order.state is State.FILLED:
+            return events, [], []
         if status == "COMPLETE":
             fills = self._new_fills(order)
             self.orders[order.tag] = order.moved(State.FILLED)
@@ -338,12 +381,26 @@ class OrderManager:
                 return order
         return None
 
-    def _settled(self, order: WorkingOrder, order_id: str) -> WorkingOrder:
-        "The doubt about an order is over: the broker has it."
+    def _tells(self, order: WorkingOrder, update: dict[str, Any]) -> bool:
+        "Whether a message ends the doubt about a change; an older one would not show it yet."
+        change = self.doubtful_changes.get(order.tag)
+        return update["status"] in OVER or change is None or shows(update, change)
+
+    def _settled(self, order: WorkingOrder, update: dict[str, Any]) -> WorkingOrder:
+        "The doubt about an order is over: the broker has it. A change that it lacks is made again."
         if order.state in (State.UNKNOWN, State.INTENDED):
             order = order.moved(State.ACCEPTED)
-        order = replace(order, order_id=order_id, change_doubtful=False, doubtful_since=None)
+        order = replace(
+            order,
+            order_id=str(update["order_id"]),
+            change_doubtful=False,
+            doubtful_since=None,
+            looks=0,
+        )
         self.orders[order.tag] = order
+        change = self.doubtful_changes.pop(order.tag, None)
+        if change is not None and update["status"] not in OVER and not shows(update, change):
+            self.held_back.insert(0, change)
         return order
 
     def _new_fills(self, order: WorkingOrder) -> list[Fill]:
@@ -381,7 +438,7 @@ class OrderManager:
         for order in due:
             row = known.get(order.tag)
             if row is not None:
-                more = self.take_update(row)
+                more = self.take_update(row, looked=True)
                 events += more[0]
                 fills += more[1]
                 endings += more[2]
@@ -397,7 +454,10 @@ class OrderManager:
 
     def _never_arrived(self, order: WorkingOrder, events: Events) -> Ending:
         message = "the order book does not know it, asked twice"
-        self.orders[order.tag] = order.moved(State.REJECTED, doubtful_since=None)
+        self.doubtful_changes.pop(order.tag, None)
+        self.orders[order.tag] = order.moved(
+            State.REJECTED, doubtful_since=None, change_doubtful=False
+        )
         events.append(
             (
                 "order rejected",
@@ -411,9 +471,20 @@ class OrderManager:
         free = [one for one in self.held_back if not self.is_blocked(one.order.symbol)]
         self.held_back = [one for one in self.held_back if one not in free]
         current = (replace(one, order=self.orders.get(one.order.tag, one.order)) for one in free)
-        return [one for one in current if one.is_new or one.order.state not in FINAL]
+        return [one for one in current if one.order.state not in FINAL]
 
 # %% ../../nbs/execution/orders.ipynb #571e88df
+def shows(update: dict[str, Any], change: Request) -> bool:
+    "Whether what the broker says of an order has a change in it."
+    if change.is_cancel:
+        return False
+    if change.purpose is Purpose.MOVE_STOP:
+        return abs(float(update.get("trigger_price") or 0.0) - change.price) < 1e-9
+    if change.purpose is Purpose.TARGET:
+        return abs(float(update.get("price") or 0.0) - change.price) < 1e-9
+    return update.get("order_type") in ("LIMIT", "MARKET")
+
+
 def _closed_by(reason: str) -> Closed:
     "How a cancelled order ended, by the exchange's own words."
     if reason == "closing auction":

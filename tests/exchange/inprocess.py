@@ -7,7 +7,6 @@ its stream is parsed by the real `KiteTicker`. Nothing waits, so that hundreds o
 from __future__ import annotations
 
 import json
-from collections import deque
 from collections.abc import Coroutine, Iterator
 from dataclasses import dataclass
 from types import SimpleNamespace
@@ -17,7 +16,7 @@ from urllib.parse import unquote, urlsplit
 import requests
 from requests.adapters import BaseAdapter
 
-from nifty_research.broker.client import Broker, paper_request_token, request_token_from
+from nifty_research.broker.client import Broker, request_token_from
 from nifty_research.broker.feed import Feed, Heard
 from nifty_research.core.clock import LockStepClock
 from nifty_research.core.errors import NetworkError
@@ -28,9 +27,8 @@ from nifty_research.exchange.rest import Faults, Rest, application
 from nifty_research.exchange.stream import Client, Hub
 from nifty_research.exchange.venue import Market, Venue
 from nifty_research.session.opening import tokens_of
+from nifty_research.session.record import Recorder
 from nifty_research.session.trader import SessionPlan, Trader
-
-__all__ = ["Exchange", "MemoryRecorder", "Session", "drive", "paper_request_token"]
 
 ROOT = "http://exchange.test"
 KEY, SECRET = "inprocesskey", "inprocesssecret"
@@ -180,25 +178,26 @@ class InProcessFeed(Feed):
         "Nothing is open."
 
 
-class MemoryRecorder:
+class MemoryJournal:
     "Events in a list, in the form in which the journal would keep them."
 
-    is_catching_up = False
-
     def __init__(self) -> None:
-        self.events: list[SimpleNamespace] = []
-        self.journal = SimpleNamespace(last_sequence=lambda: 0)
+        self.kept: list[SimpleNamespace] = []
 
-    def record(self, events: list[tuple[str, dict[str, Any]]]) -> None:
+    def append_many(self, events: list[tuple[str, dict[str, Any]]], *, session: str) -> None:
         for kind, payload in events:
             text = json.dumps(payload, allow_nan=False, sort_keys=True)
-            self.events.append(SimpleNamespace(kind=kind, payload=json.loads(text)))
+            self.kept.append(SimpleNamespace(kind=kind, payload=json.loads(text)))
 
-    def stop_request(self, after: int) -> tuple[int, None]:
-        return after, None
+    def last_sequence(self) -> int:
+        return len(self.kept)
+
+    def events(self, **_: Any) -> Iterator[Any]:
+        "Nothing was written before, and nobody asks the session to stop."
+        return iter(())
 
     def of(self, kind: str) -> list[dict[str, Any]]:
-        return [event.payload for event in self.events if event.kind == kind]
+        return [event.payload for event in self.kept if event.kind == kind]
 
 
 class FixedViews:
@@ -225,7 +224,7 @@ class Session:
     def __post_init__(self) -> None:
         self.exchange = Exchange(self.bars, self.start, self.settings)
         self.broker = self.exchange.broker()
-        self.recorder = MemoryRecorder()
+        self.journal = MemoryJournal()
         tokens = tokens_of(self.broker, self.bars.symbols)
         self.feed = InProcessFeed(self.exchange, self.broker, list(tokens.values()))
         self.clock = LockStepClock(self.exchange.venue.market.now, self._release)
@@ -244,7 +243,7 @@ class Session:
             self.broker,
             self.feed,
             self.clock,
-            self.recorder,  # type: ignore[arg-type]
+            Recorder(self.journal, "in-process"),  # type: ignore[arg-type]
             warm_up,
             tokens,
         )
@@ -255,7 +254,3 @@ class Session:
     def think(self, entry: Any, exit_: Any, atr: Any) -> None:
         "Give the session its scores."
         self.trader.decider = FixedViews(self.bars, entry, exit_, atr)  # type: ignore[assignment]
-
-    def heard(self) -> deque[Any]:
-        "Events so far."
-        return deque(self.recorder.events)

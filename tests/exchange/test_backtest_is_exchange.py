@@ -162,11 +162,11 @@ def check(case: Case) -> tuple[BacktestResult, Session]:
     session.think(*thoughts)
     verdict = session.trader.run()
     inputs = RecordedInputs({}, case.settings(), bars, start, ())
-    events = session.recorder.events
+    events = session.journal.kept
     assert session_decisions(events) == backtest_decisions(inputs, result)
     assert session_trades(events) == backtest_trades(inputs, result)
     assert int(session.trader.account["cash"][0]) == int(result.account["cash"][0])
-    decisions = session.recorder.of("decision")
+    decisions = session.journal.of("decision")
     assert [one["equity_paise"] for one in decisions] == result.equity[start:].tolist()
     assert [one["cash_paise"] for one in decisions] == result.cash[start:].tolist()
     assert session.trader.positions.tobytes() == result.positions.tobytes()
@@ -180,7 +180,7 @@ def check(case: Case) -> tuple[BacktestResult, Session]:
 
 def check_bars(session: Session, bars: Bars, start: int) -> None:
     "The session saw the very bars that the exchange played."
-    heard = session.recorder.of("bar")
+    heard = session.journal.of("bar")
     assert len(heard) == len(bars.index) - start
     for name in ("open", "high", "low", "close", "volume"):
         seen = np.array([unlisted(one[name]) for one in heard])
@@ -189,7 +189,7 @@ def check_bars(session: Session, bars: Bars, start: int) -> None:
 
 def check_books(session: Session, result: BacktestResult) -> None:
     "The exchange's own books agree: nothing rejected, positions alike, money conserved."
-    assert not session.recorder.of("order rejected") and not session.recorder.of("order unknown")
+    assert not session.journal.of("order rejected") and not session.journal.of("order unknown")
     account = session.exchange.account
     held = {name: 0 for name in session.bars.symbols}
     for (symbol, _), holding in account.holdings.items():
@@ -198,11 +198,6 @@ def check_books(session: Session, result: BacktestResult) -> None:
     money = account.cash
     for holding in account.holdings.values():
         money += holding.sold_value - holding.bought_value
-    money -= sum(
-        holding.open_value - holding.overnight_value - (holding.bought_value - holding.sold_value)
-        for holding in account.holdings.values()
-        if False
-    )
     charges = int(result.fills["heads"].sum())
     entry_value = sum(holding.overnight_value for holding in account.holdings.values())
     assert money - entry_value == int(result.account["cash"][0]) + charges
