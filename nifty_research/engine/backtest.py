@@ -45,8 +45,8 @@ from .rules import DayRules
 from .step import step
 
 # %% auto #0
-__all__ = ['play_order', 'play_bar', 'cancel_wanted', 'purge_stop', 'expire_orders', 'with_room', 'keep', 'is_quiet', 'play_row',
-           'run', 'BacktestResult', 'in_order', 'backtest']
+__all__ = ['play_order', 'play_bar', 'cancel_wanted', 'purge_stop', 'expire_orders', 'with_room', 'keep', 'play_row', 'run',
+           'BacktestResult', 'in_order', 'backtest']
 
 # %% ../../nbs/engine/backtest.ipynb #98019352
 @kernel
@@ -250,21 +250,6 @@ def keep(log: Records, used: int, buffer: Records, count: int, row: int) -> Reco
 
 # %% ../../nbs/engine/backtest.ipynb #fcebc19d
 @kernel
-def is_quiet(
-    position: Records,  # one POSITION record
-    high: float,
-    low: float,
-) -> bool:
-    "Whether a bar can touch neither the stop that rests nor the target: nothing to play."
-    if position["exit_kind"] != OrderKind.STOP:
-        return False
-    stop, target = position["exit_price"], position["target"]
-    if position["quantity"] > 0:
-        return bool(low > stop + 1e-6 and high < target)
-    return bool(high < stop - 1e-6 and low > target)
-
-
-@kernel
 def play_row(
     positions: Records,
     account: Records,
@@ -287,7 +272,7 @@ def play_row(
             continue
         if flags[symbol] & BarFlag.STOPS_PURGED.value:
             purge_stop(positions, rules, listings, symbol, intents, counts)
-        if math.isnan(open_[symbol]) or is_quiet(position, high[symbol], low[symbol]):
+        if math.isnan(open_[symbol]):
             continue
         fill_count = play_bar(
             positions, account, rules, listings, rates, symbol,
@@ -407,7 +392,8 @@ def backtest(
     cash = np.full(rows, account["cash"][0], np.int64)
     fills, intents, denials = run(
         bars.open, bars.high, bars.low, bars.close, entry, exit_, atr, flags, day_of_row,
-        np.stack([day.listings for day in days]), np.stack([day.rates for day in days]), start, state is not None,
+        np.stack([day.listings for day in days]), np.stack([day.rates for day in days]),
+        start, state is not None,
         positions, account, rules, buffers.intents, buffers.denials, buffers.counts, equity, cash,
     )  # fmt: skip
     return BacktestResult(in_order(fills), intents, denials, equity, cash, positions, account)
@@ -422,7 +408,7 @@ def _day_of_row(bars: Bars, days: Sequence[DayRules]) -> Integers:
         raise DataError(
             "no day rules",
             where="backtest",
-            value=missing[0],
+            value=missing[0].isoformat(),
             remedy="make them with `days_of` for every day of the bars",
         )
     places = np.array([known[day] for day in wanted], np.int64)

@@ -157,9 +157,10 @@ def bar_flags(
 ) -> Flags:  # (T, N)
     "What the dated rules say about every bar of every symbol."
     flags = np.zeros((len(index), len(symbols)), np.uint8)
-    for day in pd.unique(index.date):
-        rows = np.flatnonzero(index.date == day)
-        place = slice(int(rows[0]), int(rows[-1]) + 1)
+    midnights = index.normalize()
+    for midnight in midnights.unique():
+        first, after = midnights.searchsorted(midnight), midnights.searchsorted(midnight, "right")
+        day, place = midnight.date(), slice(int(first), int(after))
         with_derivatives = np.array([has_derivatives(symbol, day) for symbol in symbols])
         for derivatives in (True, False):
             flags[place, with_derivatives == derivatives] = _flags_of_class(
