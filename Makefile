@@ -18,10 +18,11 @@ INTERVAL ?=
 STRATEGY ?=
 PROFILE ?=
 SEED ?=
+PRODUCT ?=
 RUN ?=
 OPTIONS = $(if $(BARS),--bars '$(BARS)') $(if $(DAY),--day '$(DAY)') \
 	$(if $(INTERVAL),--interval '$(INTERVAL)') $(if $(STRATEGY),--strategy '$(STRATEGY)') \
-	$(if $(PROFILE),--profile '$(PROFILE)') $(if $(SEED),--seed '$(SEED)')
+	$(if $(PROFILE),--profile '$(PROFILE)') $(if $(SEED),--seed '$(SEED)') $(if $(PRODUCT),--product '$(PRODUCT)')
 
 .PHONY: help
 help:
@@ -37,7 +38,7 @@ help:
 	@echo 'make lock       resolve the dependencies of pyproject.toml anew'
 	@echo
 	@echo 'paper and backtest take BARS=file DAY=2026-09-15 (or first..last) INTERVAL=minutes'
-	@echo 'STRATEGY=name PROFILE=conservative|exploratory|aggressive SEED=number'
+	@echo 'STRATEGY=name PROFILE=conservative|exploratory|aggressive PRODUCT=MIS|CNC SEED=number'
 
 # Set-up ----------------------------------------------------------------------------------------
 

@@ -87,7 +87,8 @@ def paper(
     from nifty_research.cli.trading import request_of, resumed, run_paper
 
     if resume is not None:
-        return run_paper(*resumed(resume, assigned or ()), as_json)
+        given = (bars, day, interval, strategy, seed, product, *(assigned or ()))
+        return run_paper(*resumed(resume, [str(one) for one in given if one is not None]), as_json)
     choice = choice_of(
         bars=bars,
         day=day,

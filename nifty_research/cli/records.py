@@ -14,7 +14,7 @@ from ..core.errors import UsageError
 from ..ledger.journal import Finding, Journal, Lease
 
 # %% auto #0
-__all__ = ['accounts_of', 'RunRow', 'run_rows', 'find_run', 'Verification', 'verified']
+__all__ = ['LATEST', 'accounts_of', 'RunRow', 'run_rows', 'find_run', 'Verification', 'verified']
 
 # %% ../../nbs/cli/records.ipynb #24a30d3c
 def accounts_of(
@@ -89,12 +89,16 @@ def run_rows(
     return sorted(rows, key=lambda row: row.started)
 
 # %% ../../nbs/cli/records.ipynb #b4634be6
+LATEST = "latest"
+
+
 def find_run(
     ledger: Path,
-    run: str | None,  # name, or a part that only one has; None: the newest
+    run: str | None,  # name, or a part that only one has; None or "latest": the newest
 ) -> RunRow:
     "The run that is meant; UsageError naming the latest where none or several fit."
     rows = run_rows(ledger)
+    run = None if run == LATEST else run
     exact = [row for row in rows if row.run == run]
     fitting = exact or [row for row in rows if run is None or run in row.run]
     if run is None and fitting:

@@ -43,7 +43,7 @@ def request_of(choice: Choice) -> SessionRequest:
 # %% ../../nbs/cli/trading.ipynb #d2a33094
 def resumed(
     run: str,  # name of a run, or a part that only one has
-    assigned: Sequence[str],  # of --set
+    given: Sequence[str],  # options typed beside it, which have no place there
 ) -> tuple[SessionRequest, Choice]:
     "The request of a run that did not end, made again from its journal."
     from nifty_research.cli.records import find_run
@@ -51,12 +51,12 @@ def resumed(
     from nifty_research.session.opening import started_event
     from nifty_research.session.request import SessionRequest
 
-    if assigned:
+    if given:
         raise UsageError(
-            "a resumed run keeps the settings it was started with",
+            "a resumed run keeps the bars, days and settings it was started with",
             where="--resume",
-            value=list(assigned),
-            remedy="Leave --set out, or start a new run.",
+            value=list(given),
+            remedy="Leave the other options out, or start a new run.",
         )
     row = find_run(load_settings().paths.ledger, run)
     with Journal.read_only(load_settings().paths.ledger, row.account) as journal:
