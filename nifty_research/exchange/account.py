@@ -77,7 +77,9 @@ class Holding:
         sell_m2m = self.sold_value / 100 + max(-carried, 0) * self.close
         pnl = sell_value - buy_value + quantity * last_price
         average = abs(self.open_value) / 100 / abs(quantity) if quantity else 0.0
-        if day_only and quantity:  # the day's own side; `open_value` knows what was carried too
+        if (
+            day_only and self.overnight_quantity and quantity
+        ):  # the day's own side; `open_value` knows what was carried too
             average = buy_value / bought if quantity > 0 else sell_value / sold
         return {
             "tradingsymbol": self.symbol,

@@ -362,6 +362,8 @@ class Venue:
             open_ = bars.open[row, place]
             if phase == BarPhase.LATE_STOPS and order.placed_turn < self.turn:
                 continue
+            if order.kind == OrderKind.MARKET and phase != BarPhase.OPEN:
+                continue  # placed inside the bar: it waits for the next open
             price = fill_price(
                 phase,
                 order.kind,

@@ -34,7 +34,13 @@ from nifty_research.session.parity import (
 )
 from nifty_research.session.record import unlisted, unpacked_state
 
-SYMBOLS = ("HDFCBANK", "INFY", "SMALLCAP", "RELIANCE", "OTHERCAP")  # the ...CAPs have no derivatives
+SYMBOLS = (
+    "HDFCBANK",
+    "INFY",
+    "SMALLCAP",
+    "RELIANCE",
+    "OTHERCAP",
+)  # the ...CAPs have no derivatives
 PERIODS = (date(2026, 7, 30), date(2026, 9, 15), date(2021, 3, 9), date(2025, 4, 11))
 LEVELS = (12.0, 247.0, 252.0, 997.0, 1004.0, 1400.0, 4990.0)  # some close to a change of tick
 
