@@ -9,7 +9,6 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
 
 import numpy as np
 
@@ -412,8 +411,10 @@ def _day_of_row(bars: Bars, days: Sequence[DayRules]) -> Integers:
             remedy="make them with `days_of` for every day of the bars",
         )
     places = np.array([known[day] for day in wanted], np.int64)
-    dates: Any = bars.index.normalize()
-    return places[np.unique(dates, return_inverse=True)[1]]
+    midnights = bars.index.normalize()
+    begins = np.r_[False, np.asarray(midnights[1:] != midnights[:-1])]
+    day_of_row: Integers = places[np.cumsum(begins)]
+    return day_of_row
 
 
 def _state_at(
