@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
@@ -210,7 +211,12 @@ class OpenSession:
     def _end(self, ended: dict[str, Any]) -> None:
         self.trader.feed.close()
         latencies = self.trader.latencies_us
-        measured = {"latency": latency_line(latencies), "latencies_us": latencies}
+        peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+        measured = {
+            "latency": latency_line(latencies),
+            "latencies_us": latencies,
+            "peak_memory_mb": peak_mb,  # of the kernel
+        }
         self.journal.append("session ended", ended | measured, session=self.trader.plan.run)
         self.journal.close()
 
