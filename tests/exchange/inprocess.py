@@ -1,7 +1,8 @@
-"""A whole session in one thread: the real exchange, client, stream parser, order manager and loop; only sockets are left out.
+"""A whole session in one thread: everything is real, only the sockets are left out.
 
-Requests of the real `kiteconnect` client go straight into the exchange's ASGI application, and what the exchange sends on
-its stream is parsed by the real `KiteTicker`. Nothing waits, so that hundreds of small markets can be played in a minute.
+Requests of the real `kiteconnect` client go straight into the exchange's ASGI application, and what
+the exchange sends on its stream is parsed by the real `KiteTicker`. Order manager and trading loop
+are those of a session. Nothing waits, so hundreds of small markets can be played in a minute.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""`python listen.py ROOT KEY TOKEN`: Kite's ticker, told by lines on standard input, telling by lines on standard output."""
+"""`python listen.py ROOT KEY TOKEN`: Kite's ticker, told by lines, telling by lines."""
 
 from __future__ import annotations
 

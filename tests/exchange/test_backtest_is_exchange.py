@@ -1,9 +1,10 @@
-"""The promise of the platform: the compiled loop and a session at the exchange decide and trade alike, to the paisa.
+"""The promise of the platform: the compiled loop and a session at the exchange trade alike.
 
-Random small markets with gaps, missing bars, halts, prices off the tick, the closing auction's purge and nights in between
-are traded twice on the same random scores: once by the compiled loop, once by the real session loop through the real client
-and the real exchange. Every fill with its charges, every intent, every denial, the equity of every bar, the final state and
-the exchange's own books must be the same.
+Random small markets with gaps, missing bars, halts, prices off the tick, the closing auction's
+purge and nights in between are traded twice on the same random scores: once by the compiled loop, once by
+the real session loop through the real client and the real exchange. Every fill with its charges,
+every intent, every denial, the equity of every bar, the final state and the exchange's own books
+must be the same, to the paisa.
 """
 
 from __future__ import annotations

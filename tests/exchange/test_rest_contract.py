@@ -1,4 +1,4 @@
-"""The unmodified client of Kite, over real sockets, against a running exchange: every call that a session makes."""
+"""The unmodified client of Kite over real sockets: every call that a session makes."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def raw(live: Live, method: str, path: str, body: str = "") -> tuple[int, str, b
     return told
 
 
-# ---- session --------------------------------------------------------------------------------------
+# ---- session -----------------------------------------------------------------------------------
 
 
 def test_log_in_gives_what_the_client_indexes(live: Live) -> None:
@@ -95,7 +95,7 @@ def test_profile_and_margins(live: Live) -> None:
         live.kite.margins("jewels")
 
 
-# ---- market ---------------------------------------------------------------------------------------
+# ---- market ------------------------------------------------------------------------------------
 
 
 def test_instruments_parse(live: Live) -> None:
@@ -176,7 +176,7 @@ def test_candles_that_cannot_be(live: Live, token: object, interval: str, begin:
     assert refused.value.code == 400
 
 
-# ---- orders ---------------------------------------------------------------------------------------
+# ---- orders ------------------------------------------------------------------------------------
 
 
 def states(live: Live, order_id: str) -> list[str]:
