@@ -32,7 +32,8 @@ from nifty_research.engine.fill import (
 
 # %% auto #0
 __all__ = ['mark', 'drawdown_level', 'daily_loss_level', 'halt_level', 'halt', 'margin_of', 'free_margin', 'reason_to_leave',
-           'trail', 'entry_quantity', 'deny', 'in_use', 'pending_trades', 'entry_denial', 'enter', 'manage', 'step']
+           'trail', 'entry_quantity', 'deny', 'in_use', 'pending_trades', 'entry_denial', 'enter', 'asks', 'attend',
+           'manage', 'ranked', 'step']
 
 # %% ../../nbs/engine/step.ipynb #da05e21a
 @kernel
@@ -340,6 +341,53 @@ def enter(
 
 # %% ../../nbs/engine/step.ipynb #d8d4e8f0
 @kernel
+def asks(
+    position: Records,  # one POSITION record
+    close: float,
+    entry_score: float,
+    flag: int,  # BarFlag
+) -> bool:
+    "Whether a symbol asks to be entered at this close."
+    if position["quantity"] != 0 or position["entry_order"] != 0:
+        return False
+    if math.isnan(close) or flag & BarFlag.LAST_BAR.value:
+        return False
+    return bool(abs(entry_score) > 0.0)
+
+
+@kernel
+def attend(
+    positions: Records,
+    symbol: int,  # one that is held
+    rules: Records,
+    tick: float,
+    halted: int,
+    flag: int,  # BarFlag
+    has_bar: bool,
+    entry_score: float,
+    exit_wish: float,
+    intents: Records,
+    counts: Integers,
+) -> None:
+    "Leave a held position or move its stop."
+    position, rule = positions[symbol], rules[0]
+    if not has_bar:
+        if position["leaving"] != 0:
+            return  # its market order waits for the next bar as it is
+        entry_score, exit_wish = math.nan, math.nan
+    position["leaving"] = reason_to_leave(
+        position, halted, flag, entry_score, exit_wish, rule["exit_threshold"]
+    )
+    if position["leaving"] != 0:
+        leave(
+            positions, symbol, tick, rule["protection"], rule["order_changes"],
+            BarPhase.CLOSE.value, intents, counts,
+        )  # fmt: skip
+    elif has_bar:
+        trail(positions, symbol, rules, tick, intents, counts)
+
+# %% ../../nbs/engine/step.ipynb #5154b71d
+@kernel
 def manage(
     positions: Records,
     account: Records,
@@ -351,60 +399,49 @@ def manage(
     flags: Flags,
     intents: Records,
     counts: Integers,
-) -> int:  # number of symbols that may be entered
+) -> int:  # number of symbols that ask to be entered
     "Withdraw stale entries, leave, trail; count the symbols that ask to be entered."
-    rule, halted = rules[0], account[0]["halted"]
+    halted = account[0]["halted"]
     asking = 0
     for symbol in range(len(positions)):
         position = positions[symbol]
         if position["entry_order"] != 0:
             say(
-                intents,
-                counts,
-                BarPhase.CLOSE.value,
-                symbol,
-                Purpose.CANCEL_ENTRY.value,
-                position["entry_order"],
-                0.0,
-                0.0,
-                0,
-            )
-        no_bar = math.isnan(close[symbol])
-        if flags[symbol] & BarFlag.LAST_BAR.value:
-            continue
+                intents, counts, BarPhase.CLOSE.value, symbol, Purpose.CANCEL_ENTRY.value,
+                position["entry_order"], 0.0, 0.0, 0,
+            )  # fmt: skip
         if position["quantity"] == 0:
-            if not no_bar and position["entry_order"] == 0 and abs(entry[symbol]) > 0.0:
-                asking += 1
-            continue
-        if no_bar and position["leaving"] != 0:
-            continue  # its market order waits for the next bar as it is
-        tick = listings[symbol]["tick"]
-        position["leaving"] = reason_to_leave(
-            position,
-            halted,
-            flags[symbol],
-            math.nan if no_bar else entry[symbol],
-            math.nan if no_bar else exit_[symbol],
-            rule["exit_threshold"],
-        )
-        if position["leaving"] == 0:
-            if no_bar:
-                continue
-            trail(positions, symbol, rules, tick, intents, counts)
-        else:
-            leave(
-                positions,
-                symbol,
-                tick,
-                rule["protection"],
-                rule["order_changes"],
-                BarPhase.CLOSE.value,
-                intents,
-                counts,
-            )
+            asking += asks(position, close[symbol], entry[symbol], flags[symbol])
+        elif not flags[symbol] & BarFlag.LAST_BAR.value:
+            attend(
+                positions, symbol, rules, listings[symbol]["tick"], halted, flags[symbol],
+                not math.isnan(close[symbol]), entry[symbol], exit_[symbol], intents, counts,
+            )  # fmt: skip
     return asking
 
+# %% ../../nbs/engine/step.ipynb #a156bb96
+@kernel
+def ranked(
+    positions: Records,
+    close: Floats,
+    entry: Floats,
+    flags: Flags,
+    asking: int,  # how many ask, from `manage`
+) -> Integers:
+    "Symbols that ask to be entered, the largest absolute score first, equal ones by symbol."
+    order = np.empty(asking, np.int64)
+    found = 0
+    for symbol in range(len(positions)):
+        if asks(positions[symbol], close[symbol], entry[symbol], flags[symbol]):
+            place = found
+            while place > 0 and abs(entry[order[place - 1]]) < abs(entry[symbol]):
+                order[place] = order[place - 1]
+                place -= 1
+            order[place] = symbol
+            found += 1
+    return order
 
+# %% ../../nbs/engine/step.ipynb #be2b908a
 @kernel
 def step(
     positions: Records,  # (N) POSITION, changed in place
@@ -428,32 +465,8 @@ def step(
     )
     if asking == 0:
         return
-    wanting = np.empty(asking, np.int64)
-    strength = np.empty(asking, np.float64)
-    found = 0
-    for symbol in range(len(positions)):
-        position = positions[symbol]
-        if math.isnan(close[symbol]) or flags[symbol] & BarFlag.LAST_BAR.value:
-            continue
-        if position["quantity"] == 0 and position["entry_order"] == 0 and abs(entry[symbol]) > 0.0:
-            place = found
-            while place > 0 and strength[place - 1] < abs(entry[symbol]):
-                wanting[place], strength[place] = wanting[place - 1], strength[place - 1]
-                place -= 1
-            wanting[place], strength[place] = symbol, abs(entry[symbol])
-            found += 1
-    for rank in range(found):
-        chosen = wanting[rank]
+    for symbol in ranked(positions, close, entry, flags, asking):
         enter(
-            positions,
-            account,
-            rules,
-            listings,
-            chosen,
-            entry[chosen],
-            atr[chosen],
-            flags[chosen],
-            intents,
-            denials,
-            counts,
-        )
+            positions, account, rules, listings, symbol, entry[symbol], atr[symbol],
+            flags[symbol], intents, denials, counts,
+        )  # fmt: skip
