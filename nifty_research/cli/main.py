@@ -226,11 +226,13 @@ def new_strategy_notebook(
 ) -> None:
     "Write a notebook for a new strategy that already runs."
     from nifty_research.core.settings import load_settings
-    from nifty_research.strategies.scaffold import new_strategy
+    from nifty_research.strategies.scaffold import export_project, new_strategy
 
     path = new_strategy(name, load_settings().paths.notebooks / "strategies")
-    steps = f"{path}\nedit it (make lab), then: make export, nifty backtest --strategy {name}"
-    print_result({"notebook": str(path)}, steps, as_json)
+    exported = export_project(path)
+    steps = f"{path}\nit runs already: make paper STRATEGY={name}"
+    steps += "\nedit it (make lab), then: make export"
+    print_result({"notebook": str(path), "exported": exported}, steps, as_json)
 
 
 @app.command(epilog="Example: nifty strategies")

@@ -5,6 +5,7 @@
 # %% ../../nbs/cli/options.ipynb #b20020aa
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -20,8 +21,8 @@ if TYPE_CHECKING:
 
 # %% auto #0
 __all__ = ['BarsOption', 'DayOption', 'IntervalOption', 'StrategyOption', 'ProfileOption', 'SeedOption', 'ProductOption',
-           'SetOption', 'KeepGoodOption', 'JsonOption', 'assignments', 'days_of_text', 'Choice', 'choice_of',
-           'days_to_play']
+           'SetOption', 'KeepGoodOption', 'JsonOption', 'assignments', 'days_of_text', 'Choice', 'minutes_of_text',
+           'choice_of', 'days_to_play']
 
 # %% ../../nbs/cli/options.ipynb #aba0a34a
 BarsOption = Annotated[
@@ -34,7 +35,7 @@ DayOption = Annotated[
     str | None, typer.Option("--day", help="A day, 2026-09-15, or a span, 2026-09-07..2026-09-11.")
 ]
 IntervalOption = Annotated[
-    int | None, typer.Option("--interval", help="Minutes of a bar: 1, 3, 5, 10, 15, 30 or 60.")
+    str | None, typer.Option("--interval", help="Length of a bar: 1m, 3m, 5m, 10m, 15m, 30m, 60m.")
 ]
 StrategyOption = Annotated[
     str | None, typer.Option("--strategy", help="Name of a strategy, see nifty strategies.")
@@ -121,11 +122,26 @@ class Choice:
     keep_good: bool
 
 
+def minutes_of_text(
+    text: str,  # 5m, 5min or 5
+) -> int:
+    "Minutes of a bar as people write them."
+    found = re.fullmatch(r"(\d{1,3})\s*(m|min|minutes?)?", text.strip())
+    if found is None:
+        raise UsageError(
+            "this is no length of a bar",
+            where="--interval",
+            value=text,
+            remedy="Write 1m, 5m or 15m.",
+        )
+    return int(found[1])
+
+
 def choice_of(
     *,
     bars: Path | None = None,
     day: str | None = None,
-    interval: int | None = None,
+    interval: str | None = None,
     strategy: str | None = None,
     profile: str = "conservative",
     seed: int | None = None,
@@ -139,7 +155,7 @@ def choice_of(
 
     overrides = assignments(assigned or ())
     named = {
-        "market.interval_minutes": interval,
+        "market.interval_minutes": minutes_of_text(interval) if interval else None,
         "strategy.name": strategy,
         "market.synthetic_seed": seed,
         "account.product": product,

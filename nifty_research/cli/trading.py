@@ -105,7 +105,7 @@ def session_result(
     rows: list[tuple[str, object]] = [*summary_rows(view.summary(), gain, latency)]
     rows += [("parity", line), ("notebook", shown_path(files.notebook))]
     rows += [("report", shown_path(files.html)), ("trade book", shown_path(files.csv))]
-    rows += [("look at it", f"nifty dashboard --run {outcome.run}")]
+    rows += [("look at it", f"make dashboard RUN={outcome.run}")]
     record = outcome.record() | {
         "summary": asdict(view.summary()),
         "buy_and_hold_paise": gain,

@@ -44,8 +44,8 @@ from .rules import DayRules
 from .step import step
 
 # %% auto #0
-__all__ = ['play_order', 'play_bar', 'cancel_wanted', 'purge_stop', 'expire_orders', 'with_room', 'keep', 'play_row', 'run',
-           'BacktestResult', 'in_order', 'backtest']
+__all__ = ['play_order', 'play_bar', 'cancel_wanted', 'purge_stop', 'expire_orders', 'with_room', 'keep', 'is_quiet', 'play_row',
+           'run', 'BacktestResult', 'in_order', 'backtest']
 
 # %% ../../nbs/engine/backtest.ipynb #98019352
 @kernel
@@ -249,6 +249,21 @@ def keep(log: Records, used: int, buffer: Records, count: int, row: int) -> Reco
 
 # %% ../../nbs/engine/backtest.ipynb #fcebc19d
 @kernel
+def is_quiet(
+    position: Records,  # one POSITION record
+    high: float,
+    low: float,
+) -> bool:
+    "Whether a bar can touch neither the stop that rests nor the target: nothing to play."
+    if position["exit_kind"] != OrderKind.STOP:
+        return False
+    stop, target = position["exit_price"], position["target"]
+    if position["quantity"] > 0:
+        return bool(low > stop + 1e-6 and high < target)
+    return bool(high < stop - 1e-6 and low > target)
+
+
+@kernel
 def play_row(
     positions: Records,
     account: Records,
@@ -271,7 +286,7 @@ def play_row(
             continue
         if flags[symbol] & BarFlag.STOPS_PURGED.value:
             purge_stop(positions, rules, listings, symbol, intents, counts)
-        if math.isnan(open_[symbol]):
+        if math.isnan(open_[symbol]) or is_quiet(position, high[symbol], low[symbol]):
             continue
         fill_count = play_bar(
             positions, account, rules, listings, rates, symbol,

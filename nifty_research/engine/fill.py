@@ -60,12 +60,12 @@ def fill_at_open(
     "Price of a fill at the open, NaN where there is none."
     side = 1.0 if is_buy else -1.0
     beyond = side * (open_ - price)  # > 0: the open is dearer than `price` for us
-    slipped = worse(open_, is_buy, slippage, tick)
     if kind == OrderKind.STOP:
-        return slipped if beyond >= -1e-9 else math.nan
+        return worse(open_, is_buy, slippage, tick) if beyond >= -1e-9 else math.nan
     through = 0.0 if kind == OrderKind.MARKET else tick
     if beyond > -through + 1e-9:
         return math.nan
+    slipped = worse(open_, is_buy, slippage, tick)
     return min(slipped, price) if is_buy else max(slipped, price)
 
 # %% ../../nbs/engine/fill.ipynb #9e276b63

@@ -32,10 +32,14 @@ class View:
 class Decider:
     "The configured strategies and their ensemble."
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        strategies: tuple[Strategy, ...] = (),  # none: the configured one
+    ) -> None:
         self.settings = settings
         name = settings.strategy.name
-        self.strategies: tuple[Strategy, ...] = (load_strategy(name, settings.parameters(name)),)
+        self.strategies = strategies or (load_strategy(name, settings.parameters(name)),)
 
     def view(self, bars: Bars) -> View:
         "What is thought of every bar."
@@ -61,9 +65,10 @@ def backtest_of(
     bars: Bars,
     start: int,  # first row that is traded
     settings: Settings,
+    strategies: tuple[Strategy, ...] = (),  # none: the configured one
 ) -> BacktestResult:
-    "Backtest of the configured strategies under the configured rules."
-    decider = Decider(settings)
+    "Backtest of strategies under the configured rules."
+    decider = Decider(settings, strategies)
     view = decider.view(bars)
     for member in view.members:
         check_scores(member.scores, bars, member.strategy_name)

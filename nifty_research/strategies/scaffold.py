@@ -9,12 +9,14 @@ import hashlib
 import json
 import keyword
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 from ..core.errors import UsageError
 
 # %% auto #0
-__all__ = ['new_strategy']
+__all__ = ['new_strategy', 'export_project']
 
 # %% ../../nbs/strategies/scaffold.ipynb #c83a472b
 _PROSE, _CODE = "markdown", "code"
@@ -53,7 +55,11 @@ from nifty_research.strategies.contract import Indicators, Scores""",
 import matplotlib.pyplot as plt
 from fastcore.test import expect_fail
 
+from nifty_research.core.money import rupees
+from nifty_research.core.settings import load_settings
 from nifty_research.data.synthetic import synthetic_bars
+from nifty_research.session.decide import backtest_of
+from nifty_research.session.market import prepare_bars
 from nifty_research.strategies.contract import HeldIndicators, check_causal, check_scores""",
     ),
 )
@@ -146,6 +152,22 @@ for row in range(60):
     one = held.follow(strategy, bars.rows(row, row + 1))
     np.testing.assert_array_equal(one.entry[0], scores.entry[row])""",
     ),
+    (
+        _PROSE,
+        """## Backtest
+
+One synthetic day of the whole index under the platform's own rules, charges included. A made-up
+market pays nobody; try it on recorded bars: `nifty backtest --strategy {name} --bars FILE`.""",
+    ),
+    (
+        _CODE,
+        """settings = load_settings()
+market = prepare_bars(settings, (date(2026, 9, 15),))
+result = backtest_of(market.bars, market.start, settings, (strategy,))
+net = int(result.equity[-1]) - settings.account.capital_paise
+charges = int(result.fills["heads"].sum())
+f"{len(result.fills)} fills, net {rupees(net)}, charges {rupees(charges)}\"""",
+    ),
     (_PROSE, "## What breaks it\n\nName the markets in which it loses, and the input it refuses."),
     (
         _CODE,
@@ -223,3 +245,16 @@ def new_strategy(
     with path.open("x", encoding="utf-8") as file:
         file.write(json.dumps(notebook, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
     return path
+
+
+def export_project(
+    notebook: Path,  # In a project whose pyproject.toml has a [tool.nbdev] table
+) -> bool:  # False where it lies in no such project
+    "Export the notebooks of a project, so that a new strategy can be used by its name."
+    for folder in notebook.resolve().parents:
+        settings = folder / "pyproject.toml"
+        if settings.is_file() and "[tool.nbdev]" in settings.read_text(encoding="utf-8"):
+            program = Path(sys.executable).with_name("nbdev-export")
+            subprocess.run([program], cwd=folder, check=True, capture_output=True)
+            return True
+    return False

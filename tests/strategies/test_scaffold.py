@@ -1,5 +1,6 @@
 """A notebook from the template runs, is formatted, and is what the project's tools would leave."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -14,8 +15,14 @@ ROOT = Path(__file__).resolve().parents[2]
 
 def run(*command: str, folder: Path = ROOT) -> subprocess.CompletedProcess[str]:
     tool = Path(sys.executable).with_name(command[0])
+    environment = os.environ | {"NIFTY_SETTINGS": str(ROOT / "settings.ini")}
     return subprocess.run(
-        [str(tool), *command[1:]], cwd=folder, capture_output=True, text=True, timeout=240
+        [str(tool), *command[1:]],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=240,
     )
 
 
