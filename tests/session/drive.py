@@ -53,6 +53,7 @@ def drive(folder: Path, run: str) -> dict[str, object]:
         ) as exchange:
             session = open_session(run, settings.account.id, epoch, ledger, exchange.addresses)
             verdict = session.trade()
+        journal.release()
     report = compare_run(ledger, run)
     latencies = sorted(session.trader.latencies_us)
     return report.record() | {
