@@ -28,7 +28,7 @@ from ..ledger.journal import Journal
 
 # %% auto #0
 __all__ = ['Say', 'ENGINE_BARS', 'SMALL_POSITIONS', 'MINUTES', 'QUARTERS', 'Job', 'PARTS', 'Figure', 'below', 'machine',
-           'engine_market', 'engine_figures', 'best_of', 'peer_figures', 'settings_in', 'watch_kernel', 'ended',
+           'engine_market', 'engine_figures', 'median_seconds', 'peer_figures', 'settings_in', 'watch_kernel', 'ended',
            'between', 'session_figures', 'start_figures', 'parity_jobs', 'tradable_days', 'parity_figures',
            'in_own_process', 'run', 'default_data', 'main']
 
@@ -103,21 +103,22 @@ def engine_figures(count: int = ENGINE_BARS) -> list[Figure]:
     flags = bar_flags(bars.index, bars.symbols, bars.interval_minutes, settings)
     days = days_of(bars, settings.account.product)
 
-    def go() -> Any:
+    def go(rows: int = count) -> Any:
         return backtest(
-            bars,
-            view.scores.entry,
-            view.scores.exit,
-            view.atr,
+            bars.rows(0, rows),
+            view.scores.entry[:rows],
+            view.scores.exit[:rows],
+            view.atr[:rows],
             rules_of(settings),
             days,
-            flags=flags,
+            flags=flags[:rows],
             capital_paise=settings.account.capital_paise,
         )
 
-    result = go()
+    go(1000)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    seconds = best_of(go, 5)
+    result = go()
+    seconds = median_seconds(go, 5)
     grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 - before
     inputs = sum(a.nbytes for a in (bars.open, bars.high, bars.low, bars.close)) + sum(
         a.nbytes for a in (view.scores.entry, view.scores.exit, view.atr, flags)
@@ -141,7 +142,7 @@ def engine_figures(count: int = ENGINE_BARS) -> list[Figure]:
     ]
 
 
-def best_of(call: Callable[[], Any], times: int) -> float:
+def median_seconds(call: Callable[[], Any], times: int) -> float:
     "Median seconds of several calls."
     spent = []
     for _ in range(times):
@@ -180,7 +181,7 @@ def peer_figures(bars: Any, view: Any, rate: float) -> list[Figure]:
         )
 
     go()
-    peer = rows * bars.shape[1] / best_of(go, 3) / 1e6
+    peer = rows * bars.shape[1] / median_seconds(go, 3) / 1e6
     return [
         Figure("engine", "vectorbt, fewer rules", peer, "million bar-symbols/s"),
         Figure("engine", "engine / vectorbt", rate / peer, "x"),
