@@ -28,7 +28,7 @@ from ..market.charges import charges_of as _charges_of
 
 # %% auto #0
 __all__ = ['charges_of', 'say', 'stop_price', 'place_stop', 'leave', 'open_position', 'close_position', 'apply_fill',
-           'apply_closed', 'take_target', 'take_targets', 'open_day']
+           'apply_closed', 'take_target', 'take_targets', 'put_on_tick', 'open_day']
 
 # %% ../../nbs/engine/events.ipynb #53e3715f
 charges_of = kernel(_charges_of)
@@ -309,6 +309,18 @@ def take_targets(
 
 # %% ../../nbs/engine/events.ipynb #be1c4a4a
 @kernel
+def put_on_tick(positions: Records, symbol: int, tick: float) -> None:
+    "Round stop and target of a carried position away from the market where the tick has changed."
+    position = positions[symbol]
+    if position["quantity"] > 0:
+        position["stop"] = max(float(floor_to_tick(position["stop"], tick)), tick)
+        position["target"] = ceil_to_tick(position["target"], tick)
+    else:
+        position["stop"] = ceil_to_tick(position["stop"], tick)
+        position["target"] = max(float(floor_to_tick(position["target"], tick)), tick)
+
+
+@kernel
 def open_day(
     positions: Records,
     account: Records,
@@ -329,6 +341,7 @@ def open_day(
         if position["quantity"] == 0 or position["exit_order"] != 0:
             continue
         tick = listings[symbol]["tick"]
+        put_on_tick(positions, symbol, tick)
         if position["leaving"] == 0 and rule["intraday"] != 0:
             position["leaving"] = Reason.SQUARE_OFF.value  # yesterday's square-off found no market
         if position["leaving"] != 0:

@@ -365,8 +365,8 @@ class Venue:
             if order.kind == OrderKind.MARKET and phase != BarPhase.OPEN:
                 continue  # placed inside the bar: it waits for the next open
             price = fill_price(
-                phase,
-                order.kind,
+                int(phase),  # a plain number spares compiled code the look-up of the type
+                int(order.kind),
                 order.is_buy,
                 order.worst_price,
                 open_,
