@@ -5,7 +5,6 @@
 # %% ../../nbs/engine/backtest.ipynb #128eeccd
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -19,213 +18,22 @@ from nifty_research.engine.book import (
     DENIED,
     FILL,
     INTENT,
-    BarFlag,
-    BarPhase,
     Buffers,
-    Closed,
     Flags,
     Floats,
     Integers,
-    OrderKind,
-    Purpose,
     Records,
     new_account,
     new_positions,
     unpack_state,
 )
-from nifty_research.engine.events import (
-    apply_closed,
-    apply_fill,
-    open_day,
-    take_target,
-)
-from .fill import fill_price, to_paise
+from .events import open_day
+from .play import cancel_wanted, expire_orders, play_row
 from .rules import DayRules
 from .step import step
 
 # %% auto #0
-__all__ = ['play_order', 'play_bar', 'cancel_wanted', 'purge_stop', 'expire_orders', 'with_room', 'keep', 'is_quiet', 'play_row',
-           'run', 'BacktestResult', 'in_order', 'backtest']
-
-# %% ../../nbs/engine/backtest.ipynb #98019352
-@kernel
-def play_order(
-    positions: Records,
-    account: Records,
-    rules: Records,
-    listings: Records,
-    rates: Integers,
-    symbol: int,
-    is_entry: bool,
-    phase: int,  # BarPhase
-    open_: float,
-    high: float,
-    low: float,
-    fills: Records,  # FILL buffer of at least two records more
-    fill_count: int,
-    intents: Records,
-    counts: Integers,
-) -> int:  # new number of fills
-    "Let one working order trade in one phase and apply what happens."
-    position = positions[symbol]
-    quantity = position["entry_order"] if is_entry else position["exit_order"]
-    kind = position["entry_kind"] if is_entry else position["exit_kind"]
-    limit = position["entry_limit"] if is_entry else position["exit_price"]
-    if quantity == 0:
-        return fill_count
-    price = fill_price(
-        phase,
-        kind,
-        quantity > 0,
-        limit,
-        open_,
-        high,
-        low,
-        listings[symbol]["tick"],
-        rules[0]["slippage"],
-    )
-    if math.isnan(price):
-        if (
-            phase == BarPhase.OPEN and kind == OrderKind.MARKET
-        ):  # it rests at its protected price from now on
-            if is_entry:
-                position["entry_kind"] = OrderKind.LIMIT.value
-            else:
-                position["exit_kind"] = OrderKind.LIMIT.value
-        return fill_count
-    fill = fills[fill_count]
-    last_price = open_ if phase == BarPhase.OPEN else price
-    reason = apply_fill(
-        positions,
-        account,
-        rules,
-        listings,
-        rates,
-        symbol,
-        is_entry,
-        quantity,
-        price,
-        last_price,
-        phase,
-        fill["heads"],
-        intents,
-        counts,
-    )
-    fill["phase"] = phase
-    fill["symbol"] = symbol
-    fill["quantity"] = quantity
-    fill["price"] = price
-    fill["value"] = abs(quantity) * to_paise(price)
-    fill["reason"] = reason
-    return fill_count + 1
-
-# %% ../../nbs/engine/backtest.ipynb #9709b168
-@kernel
-def play_bar(
-    positions: Records,
-    account: Records,
-    rules: Records,
-    listings: Records,
-    rates: Integers,
-    symbol: int,
-    open_: float,
-    high: float,
-    low: float,
-    fills: Records,
-    fill_count: int,
-    intents: Records,
-    counts: Integers,
-) -> int:  # new number of fills
-    "Play one bar of one symbol through its phases."
-    position = positions[symbol]
-    is_entry = position["entry_order"] != 0
-    count = play_order(
-        positions, account, rules, listings, rates, symbol, is_entry, BarPhase.OPEN.value,
-        open_, high, low, fills, fill_count, intents, counts,
-    )  # fmt: skip
-    take_target(
-        positions, rules, listings, symbol, open_, open_, BarPhase.OPEN.value, intents, counts
-    )
-    count = play_order(
-        positions, account, rules, listings, rates, symbol, False, BarPhase.STOPS.value,
-        open_, high, low, fills, count, intents, counts,
-    )  # fmt: skip
-    take_target(
-        positions, rules, listings, symbol, high, low, BarPhase.STOPS.value, intents, counts
-    )
-    is_entry = position["entry_order"] != 0
-    before = count
-    count = play_order(
-        positions, account, rules, listings, rates, symbol, is_entry, BarPhase.LIMITS.value,
-        open_, high, low, fills, count, intents, counts,
-    )  # fmt: skip
-    if is_entry and count > before:
-        count = play_order(
-            positions, account, rules, listings, rates, symbol, False, BarPhase.LATE_STOPS.value,
-            open_, high, low, fills, count, intents, counts,
-        )  # fmt: skip
-    return count
-
-# %% ../../nbs/engine/backtest.ipynb #5b0f0b3b
-@kernel
-def cancel_wanted(
-    positions: Records,
-    rules: Records,
-    listings: Records,
-    intents: Records,
-    counts: Integers,
-) -> None:
-    "Carry out the cancels among the intents; what follows from them is appended."
-    for place in range(counts[0]):
-        intent = intents[place]
-        if intent["purpose"] == Purpose.CANCEL_ENTRY or intent["purpose"] == Purpose.CANCEL_EXIT:
-            apply_closed(
-                positions,
-                rules,
-                listings,
-                intent["symbol"],
-                intent["purpose"] == Purpose.CANCEL_ENTRY,
-                Closed.CANCELLED.value,
-                BarPhase.CLOSE.value,
-                intents,
-                counts,
-            )
-
-
-@kernel
-def purge_stop(
-    positions: Records,
-    rules: Records,
-    listings: Records,
-    symbol: int,
-    intents: Records,
-    counts: Integers,
-) -> None:
-    "Cancel a resting stop for the closing auction."
-    if positions[symbol]["exit_kind"] == OrderKind.STOP:
-        apply_closed(
-            positions, rules, listings, symbol, False, Closed.PURGED.value,
-            BarPhase.OPEN.value, intents, counts,
-        )  # fmt: skip
-
-
-@kernel
-def expire_orders(
-    positions: Records,
-    rules: Records,
-    listings: Records,
-    intents: Records,
-    counts: Integers,
-) -> None:
-    "End of the day: every working order expires."
-    for symbol in range(len(positions)):
-        for is_entry in (True, False):
-            position = positions[symbol]
-            if (position["entry_order"] if is_entry else position["exit_order"]) != 0:
-                apply_closed(
-                    positions, rules, listings, symbol, is_entry, Closed.EXPIRED.value,
-                    BarPhase.DAY_CLOSE.value, intents, counts,
-                )  # fmt: skip
+__all__ = ['with_room', 'keep', 'run', 'BacktestResult', 'in_order', 'backtest']
 
 # %% ../../nbs/engine/backtest.ipynb #a670d703
 @kernel
@@ -246,53 +54,6 @@ def keep(log: Records, used: int, buffer: Records, count: int, row: int) -> Reco
         buffer[place]["row"] = row
         log[used + place] = buffer[place]
     return log
-
-# %% ../../nbs/engine/backtest.ipynb #fcebc19d
-@kernel
-def is_quiet(
-    position: Records,  # one POSITION record
-    high: float,
-    low: float,
-) -> bool:
-    "Whether a bar can touch neither the stop that rests nor the target: nothing to play."
-    if position["exit_kind"] != OrderKind.STOP:
-        return False
-    stop, target = position["exit_price"], position["target"]
-    if position["quantity"] > 0:
-        return bool(low > stop + 1e-6 and high < target)
-    return bool(high < stop - 1e-6 and low > target)
-
-
-@kernel
-def play_row(
-    positions: Records,
-    account: Records,
-    rules: Records,
-    listings: Records,
-    rates: Integers,
-    open_: Floats,  # (N)
-    high: Floats,
-    low: Floats,
-    flags: Flags,
-    fills: Records,
-    fill_count: int,
-    intents: Records,
-    counts: Integers,
-) -> int:  # new number of fills
-    "Play one bar of every symbol that has something working."
-    for symbol in range(len(positions)):
-        position = positions[symbol]
-        if position["exit_order"] == 0 and position["entry_order"] == 0:
-            continue
-        if flags[symbol] & BarFlag.STOPS_PURGED.value:
-            purge_stop(positions, rules, listings, symbol, intents, counts)
-        if math.isnan(open_[symbol]) or is_quiet(position, high[symbol], low[symbol]):
-            continue
-        fill_count = play_bar(
-            positions, account, rules, listings, rates, symbol,
-            open_[symbol], high[symbol], low[symbol], fills, fill_count, intents, counts,
-        )  # fmt: skip
-    return fill_count
 
 # %% ../../nbs/engine/backtest.ipynb #c712ea9d
 @kernel

@@ -13,7 +13,6 @@ from ..core.compiled import kernel
 from nifty_research.engine.book import (
     BarFlag,
     BarPhase,
-    Denial,
     Flags,
     Floats,
     Integers,
@@ -22,97 +21,13 @@ from nifty_research.engine.book import (
     Reason,
     Records,
 )
+from .entries import enter
 from .events import leave, say
-from nifty_research.engine.fill import (
-    ceil_to_tick,
-    floor_to_tick,
-    protected_price,
-    to_paise,
-)
+from .fill import ceil_to_tick, floor_to_tick
+from .marking import halt, mark
 
 # %% auto #0
-__all__ = ['mark', 'drawdown_level', 'daily_loss_level', 'halt_level', 'halt', 'margin_of', 'free_margin', 'reason_to_leave',
-           'trail', 'entry_quantity', 'deny', 'in_use', 'pending_trades', 'entry_denial', 'enter', 'asks', 'attend',
-           'manage', 'ranked', 'step']
-
-# %% ../../nbs/engine/step.ipynb #da05e21a
-@kernel
-def mark(
-    positions: Records,
-    account: Records,
-    close: Floats,  # (N), NaN where there is no bar
-) -> None:
-    "Take the closes as last prices and measure equity and its peak."
-    owner = account[0]
-    equity = owner["cash"]
-    for symbol in range(len(positions)):
-        position = positions[symbol]
-        if not math.isnan(close[symbol]):
-            position["last_price"] = close[symbol]
-        if position["quantity"] != 0:
-            equity += position["quantity"] * to_paise(position["last_price"])
-    owner["equity"] = equity
-    owner["peak"] = max(owner["peak"], equity)
-
-
-@kernel
-def drawdown_level(account: Records, rules: Records) -> float:
-    "Equity in paise at which the drawdown limit is reached."
-    return float(account[0]["peak"] * (1.0 - rules[0]["drawdown"]))
-
-
-@kernel
-def daily_loss_level(account: Records, rules: Records) -> float:
-    "Equity in paise at which the day's loss limit is reached."
-    return float(account[0]["day_start"] * (1.0 - rules[0]["daily_loss"]))
-
-
-@kernel
-def halt_level(account: Records, rules: Records) -> float:
-    "The level that the account is halted by."
-    if account[0]["halted"] == Reason.DAILY_LOSS:
-        return daily_loss_level(account, rules)
-    return drawdown_level(account, rules)
-
-
-@kernel
-def halt(account: Records, rules: Records) -> None:
-    "Halt the account where the day's loss or the drawdown has reached its limit."
-    owner = account[0]
-    if owner["halted"] == Reason.DRAWDOWN or owner["halted"] == Reason.FLATTEN:
-        return
-    if owner["equity"] <= drawdown_level(account, rules):
-        owner["halted"] = Reason.DRAWDOWN.value
-    elif owner["halted"] == 0 and owner["equity"] <= daily_loss_level(account, rules):
-        owner["halted"] = Reason.DAILY_LOSS.value
-
-# %% ../../nbs/engine/step.ipynb #7562087f
-@kernel
-def margin_of(value: int, rate: float) -> int:
-    "Margin in paise for a turnover in paise, rounded up."
-    return math.ceil(value * rate - 1e-6)
-
-
-@kernel
-def free_margin(
-    positions: Records,
-    account: Records,
-    margin_rate: float,
-) -> int:
-    "Paise that may still be blocked by new entries."
-    free = account[0]["cash"]
-    unrealised = 0
-    for symbol in range(len(positions)):
-        position = positions[symbol]
-        quantity = position["quantity"]
-        if quantity != 0:
-            signed_value = position["entry_value"] if quantity > 0 else -position["entry_value"]
-            free += signed_value - margin_of(position["entry_value"], margin_rate)
-            unrealised += quantity * to_paise(position["last_price"]) - signed_value
-        if position["entry_order"] != 0:
-            value = abs(position["entry_order"]) * to_paise(position["last_price"])
-            free -= margin_of(value, margin_rate)
-    return int(free + min(unrealised, 0))
+__all__ = ['reason_to_leave', 'trail', 'asks', 'attend', 'manage', 'ranked', 'step']
 
 # %% ../../nbs/engine/step.ipynb #b9da86d1
 @kernel
@@ -179,163 +94,6 @@ def trail(
         position["exit_order"],
         wanted,
         0.0,
-        0,
-    )
-
-# %% ../../nbs/engine/step.ipynb #b57bb900
-@kernel
-def entry_quantity(
-    equity: int,  # paise
-    price: float,
-    atr: float,
-    rules: Records,
-    lot: int,
-    freeze: int,
-) -> int:
-    "Unsigned quantity of an entry, in whole lots; 0 where it comes out below one lot."
-    rule = rules[0]
-    price_paise = to_paise(price)
-    stop_paise = rule["stop_atr"] * atr * 100.0
-    by_risk = equity * rule["risk_per_trade"] / stop_paise
-    by_share = equity * rule["maximum_share"] / price_paise
-    return int(min(by_risk, by_share, float(freeze)) + 1e-9) // lot * lot
-
-# %% ../../nbs/engine/step.ipynb #a3abd63d
-@kernel
-def deny(
-    denials: Records,
-    counts: Integers,
-    symbol: int,
-    code: int,  # Denial
-    limit: float,
-    value: float,
-    score: float,
-) -> None:
-    "Append a denial."
-    denied = denials[counts[1]]
-    denied["symbol"] = symbol
-    denied["code"] = code
-    denied["limit"] = limit
-    denied["value"] = value
-    denied["score"] = score
-    counts[1] += 1
-
-
-@kernel
-def in_use(
-    positions: Records,
-    listings: Records,
-    sector: int,  # count this sector only; -1 for all
-) -> int:
-    "Positions held or being opened."
-    used = 0
-    for symbol in range(len(positions)):
-        position = positions[symbol]
-        if position["quantity"] != 0 or position["entry_order"] != 0:
-            if sector < 0 or listings[symbol]["sector"] == sector:
-                used += 1
-    return used
-
-
-@kernel
-def pending_trades(positions: Records) -> int:
-    "Entries that are working and will count as trades when they fill."
-    pending = 0
-    for symbol in range(len(positions)):
-        if positions[symbol]["entry_order"] != 0:
-            pending += 1
-    return pending
-
-# %% ../../nbs/engine/step.ipynb #1014a06e
-@kernel
-def entry_denial(
-    positions: Records,
-    account: Records,
-    rules: Records,
-    listings: Records,
-    symbol: int,
-    score: float,
-    flag: int,  # BarFlag
-) -> tuple[int, float, float]:
-    "Code, limit and value of the first rule that stops an entry; code 0 where none does."
-    position, owner, rule = positions[symbol], account[0], rules[0]
-    if owner["halted"] != 0:
-        return Denial.HALTED.value, halt_level(account, rules) / 100.0, owner["equity"] / 100.0
-    if flag & BarFlag.NO_ENTRY.value:
-        return Denial.NO_ENTRY.value, 0.0, 0.0
-    if abs(score) < rule["minimum_confidence"]:
-        return Denial.CONFIDENCE.value, rule["minimum_confidence"], abs(score)
-    if score < 0.0 and rule["shorting"] == 0:
-        return Denial.SHORT_DELIVERY.value, 0.0, score
-    trades = owner["trades_today"] + pending_trades(positions)
-    if trades >= rule["trades_per_day"]:
-        return Denial.TRADES_A_DAY.value, float(rule["trades_per_day"]), float(trades)
-    if position["trades_today"] >= rule["trades_per_symbol"]:
-        return (
-            Denial.TRADES_A_SYMBOL.value,
-            float(rule["trades_per_symbol"]),
-            float(position["trades_today"]),
-        )
-    used = in_use(positions, listings, -1)
-    if used >= rule["open_positions"]:
-        return Denial.OPEN_POSITIONS.value, float(rule["open_positions"]), float(used)
-    in_sector = in_use(positions, listings, listings[symbol]["sector"])
-    if in_sector >= rule["positions_per_sector"]:
-        return Denial.SECTOR.value, float(rule["positions_per_sector"]), float(in_sector)
-    return 0, 0.0, 0.0
-
-# %% ../../nbs/engine/step.ipynb #be0d7d30
-@kernel
-def enter(
-    positions: Records,
-    account: Records,
-    rules: Records,
-    listings: Records,
-    symbol: int,
-    score: float,
-    atr: float,
-    flag: int,
-    intents: Records,
-    denials: Records,
-    counts: Integers,
-) -> None:
-    "Open a position where every rule allows it, else deny with the rule's code."
-    position, rule, listing = positions[symbol], rules[0], listings[symbol]
-    code, limit, value = entry_denial(positions, account, rules, listings, symbol, score, flag)
-    if code == 0 and (math.isnan(atr) or atr <= 0.0):
-        code, limit, value = Denial.NO_RANGE.value, 0.0, 0.0
-    quantity = 0
-    price = position["last_price"]
-    if code == 0:
-        equity = account[0]["equity"]
-        quantity = entry_quantity(equity, price, atr, rules, listing["lot"], listing["freeze"])
-        smallest, value = equity * rule["minimum_share"], float(quantity * to_paise(price))
-        if quantity <= 0 or value < smallest:
-            code, limit, value = Denial.SIZE.value, smallest / 100.0, value / 100.0
-    if code == 0:
-        required = margin_of(quantity * to_paise(price), rule["margin_rate"])
-        free = free_margin(positions, account, rule["margin_rate"])
-        if required > free:
-            code, limit, value = Denial.MARGIN.value, free / 100.0, required / 100.0
-    if code != 0:
-        deny(denials, counts, symbol, code, limit, value, score)
-        return
-    signed = quantity if score > 0.0 else -quantity
-    position["entry_order"] = signed
-    position["entry_kind"] = OrderKind.MARKET.value
-    position["entry_limit"] = protected_price(
-        price, signed > 0, rule["protection"], listing["tick"]
-    )
-    position["entry_atr"] = atr
-    say(
-        intents,
-        counts,
-        BarPhase.CLOSE.value,
-        symbol,
-        Purpose.ENTRY.value,
-        signed,
-        position["entry_limit"],
-        score,
         0,
     )
 

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from ..core.money import paise
-from ..engine.step import margin_of
+from ..engine.entries import margin_of
 from .orders import Order
 from .wire import KiteError, stamp
 

@@ -145,7 +145,8 @@ def test_environment_reaches_strategies_with_and_without_a_section() -> None:
 
 
 def test_environment_of_others_is_left_alone() -> None:
-    load(environ={"NIFTY_DATA": "x", "NIFTY_CACHE": "y", "PATH__X": "z", "HOME": "/"})
+    others = {"NIFTY_DATA": "x", "NIFTY_CACHE": "y", "PATH__X": "z", "HOME": "/"}
+    assert load(environ=others).fingerprint() == load(environ={}).fingerprint()
 
 
 # --- refusals -------------------------------------------------------------------------------

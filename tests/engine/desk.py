@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 from nifty_research.data.bars import Bars
-from nifty_research.engine.backtest import BacktestResult, backtest, cancel_wanted, expire_orders
+from nifty_research.engine.backtest import BacktestResult, backtest
 from nifty_research.engine.book import (
     DENIED,
     FILL,
@@ -38,6 +38,7 @@ from nifty_research.engine.book import (
 )
 from nifty_research.engine.events import apply_closed, apply_fill, open_day, take_targets
 from nifty_research.engine.fill import fill_price
+from nifty_research.engine.play import cancel_wanted, expire_orders
 from nifty_research.engine.rules import DayRules
 from nifty_research.engine.step import step
 
