@@ -230,8 +230,8 @@ def new_strategy_notebook(
 
     path = new_strategy(name, load_settings().paths.notebooks / "strategies")
     exported = export_project(path)
-    steps = f"{path}\nit runs already: make paper STRATEGY={name}"
-    steps += "\nedit it (make lab), then: make export"
+    ready = "it runs already" if exported else "after make export"
+    steps = f"{path}\n{ready}: make paper STRATEGY={name}\nedit it (make lab), then: make export"
     print_result({"notebook": str(path), "exported": exported}, steps, as_json)
 
 

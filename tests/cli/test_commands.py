@@ -198,7 +198,7 @@ def test_an_edited_ledger_is_named_with_its_event(
 
 def test_a_new_strategy_is_a_notebook(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code, out, _ = typed(capsys, "new", "strategy", "opening_range_of_a_test")
-    assert code == 0 and "nifty backtest --strategy opening_range_of_a_test" in out
+    assert code == 0 and "after make export: make paper STRATEGY=opening_range_of_a_test" in out
     assert (project / "nbs" / "strategies" / "opening_range_of_a_test.ipynb").is_file()
 
 

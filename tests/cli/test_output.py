@@ -82,7 +82,7 @@ def test_a_value_may_hold_an_equals_sign() -> None:
 
 
 def test_an_option_wins_over_a_setting_given_by_name() -> None:
-    choice = choice_of(interval=15, assigned=["market.interval_minutes=5"])
+    choice = choice_of(interval="15m", assigned=["market.interval_minutes=5"])
     assert choice.settings.market.interval_minutes == 15
 
 
