@@ -17,8 +17,10 @@ from ..core.settings import Settings
 from ..data.bars import Bars
 from ..engine.backtest import BacktestResult
 from ..engine.book import BarPhase, Denial, Floats, Purpose, Reason, moment_of
-from ..ledger.journal import FIRST_HASH, Event
-from ..ledger.projections import Projection, SessionSummary, summary_of
+from ..ledger.chain import FIRST_HASH
+from ..ledger.events import Event
+from ..ledger.projections import Projection
+from ..ledger.summary import SessionSummary, summary_of
 from ..market.charges import HEADS
 
 # %% auto #0

@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from ..core.errors import UsageError
-from ..ledger.journal import Finding, Journal, Lease
+from ..ledger.chain import Finding
+from ..ledger.journal import Journal
+from ..ledger.lease import Lease
 
 # %% auto #0
 __all__ = ['LATEST', 'accounts_of', 'RunRow', 'run_rows', 'find_run', 'Verification', 'verified']

@@ -5,410 +5,36 @@
 # %% ../../nbs/ledger/journal.ipynb #1d45a7bf
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 import os
-import socket
-import sqlite3
 import threading
-import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal
+from typing import Any
 
-from sqlalchemy import (
-    BigInteger,
-    Column,
-    Connection,
-    Engine,
-    Float,
-    Index,
-    MetaData,
-    Row,
-    String,
-    Table,
-    Text,
-    bindparam,
-    create_engine,
-    event,
-    exc,
-    func,
-    insert,
-    select,
-    update,
-)
-from sqlalchemy.pool import QueuePool, StaticPool
+from sqlalchemy import Connection, Engine, Row, func, insert, select
 
 from ..core.clock import Clock, WallClock
-from nifty_research.core.errors import (
-    AccountBusyError,
-    CorruptStateError,
-    JournalError,
-    StoreUnavailableError,
-    UsageError,
+from ..core.errors import JournalError, StoreUnavailableError, UsageError
+from .chain import Finding, check_chain, continue_chain
+from .events import Event, decode_payload, encode_payload
+from .lease import AccountRow, Lease
+from nifty_research.ledger.store import (
+    ACCOUNTS,
+    EVENTS,
+    prepare_schema,
+    reading_engine,
+    refuse_network,
+    store_errors,
+    writing_engine,
 )
 
 # %% auto #0
-__all__ = ['FIRST_HASH', 'NETWORK_FILE_SYSTEMS', 'Event', 'chain_hash', 'encode_payload', 'file_system_of', 'Lease', 'Finding',
-           'Journal']
-
-# %% ../../nbs/ledger/journal.ipynb #ab84a70f
-@dataclass(frozen=True)
-class Event:
-    "One thing that happened, as it stands in the journal."
-
-    sequence: int  # 1, 2, 3 … without a gap within an account
-    clock_time: str  # ISO 8601 with offset: the session's clock
-    wall_time: str  # ISO 8601 with offset: the wall clock
-    account: str
-    session: str
-    epoch: int  # fencing number of the lease it was written under
-    kind: str  # for example "intent" or "fill"
-    payload: dict[str, Any]  # exactly what reading the stored JSON gives
-    previous_hash: str  # hex sha256 of the event before; 64 zeros for the first
-    hash: str  # hex sha256 over previous_hash and every stored column
-
-# %% ../../nbs/ledger/journal.ipynb #71aeebcf
-FIRST_HASH = "0" * 64
-
-
-def chain_hash(
-    previous_hash: str,  # hex sha256 of the event before, FIRST_HASH for the first
-    columns: Sequence[str | int],  # the stored columns in the order of the table
-) -> str:  # hex sha256
-    "Hash of a row that follows `previous_hash`."
-    digest = hashlib.sha256(previous_hash.encode())
-    for column in columns:
-        raw = str(column).encode()
-        digest.update(len(raw).to_bytes(8, "big"))
-        digest.update(raw)
-    return digest.hexdigest()
-
-# %% ../../nbs/ledger/journal.ipynb #4689a8ab
-def encode_payload(payload: Mapping[str, Any], *, kind: str) -> str:
-    "Canonical JSON of a payload; JournalError names the first value JSON cannot carry."
-    try:
-        return json.dumps(payload, sort_keys=True, separators=(",", ":"), allow_nan=False)
-    except (TypeError, ValueError) as error:
-        place, value = _offender(payload, "payload") or ("payload", type(payload).__name__)
-        raise JournalError(
-            f"an event cannot be written as JSON: {error}",
-            where=f"{kind}: {place}",
-            value=value,
-            remedy="Write missing numbers as null, times as ISO text, NumPy numbers by int().",
-        ) from error
-
-
-def _offender(value: object, place: str) -> tuple[str, str] | None:
-    "Place and text of the first value that JSON cannot carry."
-    if isinstance(value, Mapping):
-        inner = [(f"{place}[{key!r}]", item) for key, item in value.items()]
-    elif isinstance(value, list | tuple):
-        inner = [(f"{place}[{number}]", item) for number, item in enumerate(value)]
-    elif isinstance(value, float):
-        return None if math.isfinite(value) else (place, str(value))
-    else:
-        plain = value is None or isinstance(value, str | int | bool)
-        return None if plain else (place, f"{value!r} ({type(value).__name__})")
-    return next((found for at, item in inner if (found := _offender(item, at))), None)
-
-# %% ../../nbs/ledger/journal.ipynb #9622ebe6
-_METADATA = MetaData()
-
-_EVENTS = Table(
-    "events",
-    _METADATA,
-    Column("account", String, primary_key=True),
-    Column("sequence", BigInteger, primary_key=True, autoincrement=False),
-    Column("clock_time", String, nullable=False),
-    Column("wall_time", String, nullable=False),
-    Column("session", String, nullable=False),
-    Column("epoch", BigInteger, nullable=False),
-    Column("kind", String, nullable=False),
-    Column("payload", Text, nullable=False),
-    Column("previous_hash", String, nullable=False),
-    Column("hash", String, nullable=False),
-    Index("events_by_session", "account", "session", "sequence"),
-)
-
-_ACCOUNTS = Table(
-    "accounts",
-    _METADATA,
-    Column("account", String, primary_key=True),
-    Column("head_sequence", BigInteger, nullable=False),
-    Column("head_hash", String, nullable=False),
-    Column("epoch", BigInteger, nullable=False),
-    Column("holder", String),  # NULL: nobody holds the account
-    Column("host", String),
-    Column("pid", BigInteger),
-    Column("lease_s", Float, nullable=False),
-    Column("expires_us", BigInteger, nullable=False),  # microseconds since 1970 UTC
-)
-
-_SCHEMA_VERSION = 1  # PRAGMA user_version of a file that this module can read
-
-# %% ../../nbs/ledger/journal.ipynb #bd66b33e
-_APPEND_ONLY = tuple(
-    f"CREATE TRIGGER IF NOT EXISTS events_no_{verb.lower()} BEFORE {verb} ON events "
-    "BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END"
-    for verb in ("UPDATE", "DELETE")
-)
-
-# %% ../../nbs/ledger/journal.ipynb #673a4ada
-_SELECT_ACCOUNT = select(_ACCOUNTS).where(_ACCOUNTS.c.account == bindparam("account"))
-_INSERT_EVENT = insert(_EVENTS)
-_MOVE_HEAD = (
-    update(_ACCOUNTS)
-    .where(_ACCOUNTS.c.account == bindparam("of_account"))
-    .values(
-        head_sequence=bindparam("to_sequence"),
-        head_hash=bindparam("to_hash"),
-        expires_us=bindparam("until_us"),
-    )
-)
-
-# %% ../../nbs/ledger/journal.ipynb #803aada2
-NETWORK_FILE_SYSTEMS = frozenset(
-    "nfs nfs4 cifs smb2 smb3 smbfs 9p afs ceph glusterfs lustre gpfs beegfs ncpfs davfs "
-    "fuse.sshfs fuse.glusterfs fuse.cephfs fuse.s3fs fuse.rclone fuse.davfs2".split()
-)
-
-
-def file_system_of(
-    folder: Path,  # an existing folder
-    mounts: str | None = None,  # text in the form of /proc/mounts; None reads that file
-) -> str | None:  # for example "ext4"; None where it cannot be told
-    "Type of the file system that holds `folder`."
-    table = Path("/proc/mounts")
-    if mounts is None:
-        if not table.exists():
-            return None
-        mounts = table.read_text()
-    best, kind = "", None
-    for line in mounts.splitlines():
-        _, raw, fs_type, *_ = line.split(" ")
-        mount = raw.replace("\\040", " ")
-        inside = folder == Path(mount) or Path(mount) in folder.parents
-        if inside and len(mount) >= len(best):
-            best, kind = mount, fs_type
-    return kind
-
-
-def _refuse_network(path: Path) -> None:
-    kind = file_system_of(path.parent.resolve())
-    if kind in NETWORK_FILE_SYSTEMS:
-        raise StoreUnavailableError(
-            "the journal may not live on a network file system",
-            where=str(path),
-            value=kind,
-            remedy="Put [paths] ledger on a local disk, or use PostgreSQL.",
-        )
-
-# %% ../../nbs/ledger/journal.ipynb #4cd51ff3
-_CORRUPT_SIGNS = ("malformed", "not a database", "append-only", "UNIQUE constraint", "no such")
-
-
-@contextmanager
-def _store_errors(path: Path) -> Iterator[None]:
-    "Turn the database's complaints into StoreUnavailableError or CorruptStateError."
-    try:
-        yield
-    except exc.DBAPIError as error:
-        text = str(error.orig)
-        if any(sign in text for sign in _CORRUPT_SIGNS):
-            raise CorruptStateError(
-                "the journal file is damaged or is no journal",
-                where=str(path),
-                value=text,
-                remedy="Do not trade on it; run the verification and restore the latest backup.",
-            ) from error
-        raise StoreUnavailableError(
-            "the journal cannot be used now",
-            where=str(path),
-            value=text,
-            remedy="Check that the disk has space and that no other program holds the file locked.",
-        ) from error
-
-# %% ../../nbs/ledger/journal.ipynb #1adff7d7
-def _connect(path: Path, mode: Literal["rwc", "ro"], busy_timeout_s: float) -> sqlite3.Connection:
-    connection = sqlite3.connect(
-        f"{path.resolve().as_uri()}?mode={mode}",
-        uri=True,
-        timeout=busy_timeout_s,
-        isolation_level=None,  # transactions begin where this module says so
-        check_same_thread=False,  # guarded by the journal's own lock, or by the pool
-    )
-    if mode == "rwc":
-        _use_write_ahead_log(connection, path, busy_timeout_s)
-        connection.execute("PRAGMA synchronous=FULL")
-        connection.execute("PRAGMA wal_autocheckpoint=4000")  # pages: fewer appends pay for it
-    return connection
-
-
-def _use_write_ahead_log(connection: sqlite3.Connection, path: Path, busy_timeout_s: float) -> None:
-    "Switch the file to a write-ahead log; SQLite does not queue for this step, so try again."
-    tries = max(1, round(busy_timeout_s / 0.02))
-    for attempt in range(tries):
-        try:
-            mode = connection.execute("PRAGMA journal_mode=WAL").fetchone()[0]
-            break
-        except sqlite3.OperationalError:
-            if attempt == tries - 1:
-                raise
-            time.sleep(0.02)
-    if mode != "wal":
-        raise StoreUnavailableError(
-            "the store cannot keep a write-ahead log",
-            where=str(path),
-            value=mode,
-            remedy="Put [paths] ledger on a local disk.",
-        )
-
-
-def _writing_engine(path: Path, busy_timeout_s: float) -> Engine:
-    engine = create_engine(
-        "sqlite://",
-        creator=lambda: _connect(path, "rwc", busy_timeout_s),
-        poolclass=StaticPool,
-    )
-
-    @event.listens_for(engine, "begin")
-    def _take_write_lock(connection: Connection) -> None:
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
-
-    return engine
-
-
-def _reading_engine(path: Path, busy_timeout_s: float) -> Engine:
-    return create_engine(
-        "sqlite://",
-        creator=lambda: _connect(path, "ro", busy_timeout_s),
-        poolclass=QueuePool,
-        pool_size=2,
-    )
-
-# %% ../../nbs/ledger/journal.ipynb #70599b7c
-def _prepare_schema(connection: Connection, path: Path) -> None:
-    with connection.begin():
-        version = connection.exec_driver_sql("PRAGMA user_version").scalar_one()
-        if version == 0:
-            _METADATA.create_all(connection)
-            for trigger in _APPEND_ONLY:
-                connection.exec_driver_sql(trigger)
-            connection.exec_driver_sql(f"PRAGMA user_version={_SCHEMA_VERSION}")
-        elif version != _SCHEMA_VERSION:
-            raise CorruptStateError(
-                f"the journal has schema version {version}, this program reads {_SCHEMA_VERSION}",
-                where=str(path),
-                value=version,
-                remedy="Use the program that wrote it, or migrate the file.",
-            )
-
-# %% ../../nbs/ledger/journal.ipynb #84fc7d40
-@dataclass(frozen=True)
-class Lease:
-    "Who holds an account, and for how long."
-
-    account: str
-    epoch: int  # fencing number; grows by one with each holder
-    holder: str
-    host: str
-    pid: int
-    left_s: float  # seconds until it expires; negative when it has
-
-    def __str__(self) -> str:
-        return f"{self.holder} (pid {self.pid} on {self.host}, epoch {self.epoch})"
-
-
-@dataclass(frozen=True)
-class Finding:
-    "One place where a chain does not hold."
-
-    account: str
-    sequence: int
-    problem: Literal["edited", "missing", "reordered", "broken link", "cut short"]
-    detail: str
-
-# %% ../../nbs/ledger/journal.ipynb #672d191d
-_RowOfEvent = Row[Any]
-
-
-def _hashed_columns(row: _RowOfEvent, sequence: int | None = None) -> list[str | int]:
-    number = row.sequence if sequence is None else sequence
-    return [
-        number,
-        row.clock_time,
-        row.wall_time,
-        row.account,
-        row.session,
-        row.epoch,
-        row.kind,
-        row.payload,
-    ]
-
-
-def _check_rows(
-    rows: Iterator[_RowOfEvent],  # one account, by sequence
-    account: str,
-    head: tuple[int, str],  # sequence and hash that the chain should end with
-) -> list[Finding]:
-    findings: list[Finding] = []
-    spoiled: list[_RowOfEvent] = []
-    last, last_hash = 0, FIRST_HASH
-    for row in rows:
-        gap = row.sequence - last - 1
-        if gap > 0:
-            gone = str(last + 1) if gap == 1 else f"{last + 1} to {row.sequence - 1}"
-            findings.append(Finding(account, last + 1, "missing", f"event {gone} is gone"))
-        if chain_hash(row.previous_hash, _hashed_columns(row)) != row.hash:
-            spoiled.append(row)
-        elif (
-            gap == 0
-            and row.previous_hash != last_hash
-            and not (spoiled and spoiled[-1].sequence == last)
-        ):
-            detail = (
-                f"event {row.sequence} does not continue event {last}: one of them was rewritten"
-            )
-            findings.append(Finding(account, row.sequence, "broken link", detail))
-        last, last_hash = row.sequence, row.hash
-    findings += _tell_swaps_from_edits(spoiled, account)
-    if last < head[0]:
-        detail = f"the chain ends at {last}, its head is {head[0]}"
-        findings.append(Finding(account, last + 1, "cut short", detail))
-    elif (last, last_hash) != head:
-        detail = f"event {last} is not the one that the head names"
-        findings.append(Finding(account, last, "broken link", detail))
-    return sorted(findings, key=lambda finding: finding.sequence)
-
-
-def _tell_swaps_from_edits(spoiled: list[_RowOfEvent], account: str) -> list[Finding]:
-    "Findings for rows that do not match their own hash."
-    numbers = [row.sequence for row in spoiled[:200]]  # enough to name a swap; more is a wreck
-    findings = []
-    for row in spoiled:
-        home = next(
-            (
-                n
-                for n in numbers
-                if chain_hash(row.previous_hash, _hashed_columns(row, n)) == row.hash
-            ),
-            None,
-        )
-        if home is None:
-            detail = f"event {row.sequence} ({row.kind}) does not match its hash"
-            findings.append(Finding(account, row.sequence, "edited", detail))
-        else:
-            detail = (
-                f"the event under number {row.sequence} ({row.kind}) was written as number {home}"
-            )
-            findings.append(Finding(account, row.sequence, "reordered", detail))
-    return findings
+__all__ = ['Journal']
 
 # %% ../../nbs/ledger/journal.ipynb #6c84df02
 class Journal:
@@ -429,6 +55,7 @@ class Journal:
         self.account = account
         self._clock = clock
         self._wall = wall
+        self._row = AccountRow(path, account, wall)
         self._lock = threading.RLock()
         self._process = os.getpid()
         self._reader = reader
@@ -451,14 +78,14 @@ class Journal:
         _require_name("account", account)
         path = Path(path)
         path.parent.mkdir(parents=True, exist_ok=True)
-        _refuse_network(path)
-        writer = _writing_engine(path, busy_timeout_s)
-        with _store_errors(path):
-            reader = _reading_engine(path, busy_timeout_s)
+        refuse_network(path)
+        writer = writing_engine(path, busy_timeout_s)
+        with store_errors(path):
+            reader = reading_engine(path, busy_timeout_s)
             journal = cls(
                 path, account, clock=clock, wall=wall or WallClock(), writer=writer, reader=reader
             )
-            _prepare_schema(journal._writing(), path)
+            prepare_schema(journal._writing(), path)
         return journal
 
     @classmethod
@@ -477,21 +104,11 @@ class Journal:
                 where=str(path),
                 remedy="Run a session first, or check [paths] ledger.",
             )
-        reader = _reading_engine(path, busy_timeout_s)
-        wall = WallClock()
-        journal = cls(path, account or "", clock=wall, wall=wall, writer=None, reader=reader)
+        reader = reading_engine(path, busy_timeout_s)
         if account is None:
-            known = journal.accounts()
-            if len(known) > 1:
-                journal.close()
-                raise UsageError(
-                    "the journal holds several accounts",
-                    where=str(path),
-                    value=known,
-                    remedy="Name one of them.",
-                )
-            journal.account = known[0] if known else ""
-        return journal
+            account = _only_account(reader, path)
+        wall = WallClock()
+        return cls(path, account, clock=wall, wall=wall, writer=None, reader=reader)
 
     def close(self) -> None:
         "Close the file; a lease that is still held runs out by itself."
@@ -531,66 +148,36 @@ class Journal:
         if not 0 < lease_s < math.inf:
             raise UsageError("a lease lasts a positive number of seconds", value=lease_s)
         with self._transaction() as connection:
-            row = self._account_row(connection)
-            now_us = self._now_us()
-            if row is not None and row.holder is not None and row.expires_us > now_us:
-                raise _busy(_lease_of(row, now_us), self.path)
-            epoch = 1 if row is None else row.epoch + 1
-            values = {
-                "epoch": epoch,
-                "holder": holder,
-                "host": socket.gethostname(),
-                "pid": os.getpid(),
-                "lease_s": lease_s,
-                "expires_us": now_us + round(lease_s * 1e6),
-            }
-            if row is None:
-                start = {"account": self.account, "head_sequence": 0, "head_hash": FIRST_HASH}
-                connection.execute(insert(_ACCOUNTS).values(**start, **values))
-            else:
-                connection.execute(
-                    update(_ACCOUNTS).where(_ACCOUNTS.c.account == self.account).values(**values)
-                )
+            epoch = self._row.take(connection, holder, lease_s)
         self._epoch = epoch
         return epoch
 
     def adopt(self, epoch: int) -> None:
         "Append under an epoch that another process of the same session has acquired."
         with self._transaction() as connection:
-            self._require_epoch(self._account_row(connection), epoch)
+            self._row.require(connection, epoch)
         self._epoch = epoch
 
     def renew(self) -> None:
         "Make the lease last its full length from now on; JournalError when it has passed on."
         with self._transaction() as connection:
-            row = self._require_epoch(self._account_row(connection), self._epoch)
-            connection.execute(
-                update(_ACCOUNTS)
-                .where(_ACCOUNTS.c.account == self.account)
-                .values(expires_us=self._until_us(row))
-            )
+            self._row.renew(connection, self._epoch)
 
     def release(self) -> None:
         "Give the account back; nothing happens when it has already passed on."
         with self._transaction() as connection:
-            connection.execute(
-                update(_ACCOUNTS)
-                .where(_ACCOUNTS.c.account == self.account, _ACCOUNTS.c.epoch == self._epoch)
-                .values(holder=None, host=None, pid=None, expires_us=0)
-            )
+            self._row.give_back(connection, self._epoch)
         self._epoch = None
 
     def lease(self) -> Lease | None:
         "Who holds the account now, expired or not; None when nobody does."
         with self._reading() as connection:
-            row = self._account_row(connection)
-        return None if row is None or row.holder is None else _lease_of(row, self._now_us())
+            return self._row.lease(connection)
 
     def lease_left_s(self) -> float:
         "Seconds this object's lease still lasts, to be asked right before a send."
         with self._reading() as connection:
-            row = self._require_epoch(self._account_row(connection), self._epoch)
-        return float(row.expires_us - self._now_us()) / 1e6
+            return self._row.left_s(connection, self._epoch)
 
     # -- writing
 
@@ -619,49 +206,19 @@ class Journal:
         if not texts:
             return []
         with self._transaction() as connection:
-            row = self._require_epoch(self._account_row(connection), self._epoch)
-            rows = self._chained(row, texts, session)
+            row = self._row.require(connection, self._epoch)
+            rows = continue_chain(
+                (row.head_sequence, row.head_hash),
+                texts,
+                clock_time=_iso(self._clock.now()),
+                wall_time=_iso(self._wall.now()),
+                account=self.account,
+                session=session,
+                epoch=row.epoch,
+            )
             connection.execute(_INSERT_EVENT, rows)
-            head = {"to_sequence": rows[-1]["sequence"], "to_hash": rows[-1]["hash"]}
-            connection.execute(
-                _MOVE_HEAD, {"of_account": self.account, "until_us": self._until_us(row), **head}
-            )
+            self._row.move_head(connection, row, (rows[-1]["sequence"], rows[-1]["hash"]))
         return [Event(**{**row, "payload": json.loads(row["payload"])}) for row in rows]
-
-    def _chained(
-        self, account_row: _RowOfEvent, texts: list[tuple[str, str]], session: str
-    ) -> list[dict[str, Any]]:
-        "Rows that continue the chain."
-        clock_time, wall_time = _iso(self._clock.now()), _iso(self._wall.now())
-        sequence, previous = account_row.head_sequence, account_row.head_hash
-        rows = []
-        for kind, text in texts:
-            sequence += 1
-            columns = [
-                sequence,
-                clock_time,
-                wall_time,
-                self.account,
-                session,
-                account_row.epoch,
-                kind,
-                text,
-            ]
-            digest = chain_hash(previous, columns)
-            names = (
-                "sequence",
-                "clock_time",
-                "wall_time",
-                "account",
-                "session",
-                "epoch",
-                "kind",
-                "payload",
-            )
-            row = dict(zip(names, columns, strict=True))
-            rows.append({**row, "previous_hash": previous, "hash": digest})
-            previous = digest
-        return rows
 
     # -- reading
 
@@ -680,30 +237,27 @@ class Journal:
 
     def last_sequence(self) -> int:
         "Sequence of the latest event, 0 when there is none."
-        query = select(func.max(_EVENTS.c.sequence)).where(_EVENTS.c.account == self.account)
+        query = select(func.max(EVENTS.c.sequence)).where(EVENTS.c.account == self.account)
         with self._reading() as connection:
             return int(connection.execute(query).scalar() or 0)
 
     def head(self) -> tuple[int, str]:
         "Sequence and hash of the end of the chain, to be written down elsewhere as an anchor."
         with self._reading() as connection:
-            row = self._account_row(connection)
-        return (0, FIRST_HASH) if row is None else (row.head_sequence, row.head_hash)
+            return self._row.head(connection)
 
     def sessions(self) -> list[str]:
         "Sessions in the order of their first event."
-        first = func.min(_EVENTS.c.sequence)
-        query = select(_EVENTS.c.session).where(_EVENTS.c.account == self.account)
-        query = query.group_by(_EVENTS.c.session).order_by(first)
+        first = func.min(EVENTS.c.sequence)
+        query = select(EVENTS.c.session).where(EVENTS.c.account == self.account)
+        query = query.group_by(EVENTS.c.session).order_by(first)
         with self._reading() as connection:
             return list(connection.execute(query).scalars())
 
     def accounts(self) -> list[str]:
         "Accounts in the file, sorted."
         with self._reading() as connection:
-            return list(
-                connection.execute(select(_ACCOUNTS.c.account).order_by("account")).scalars()
-            )
+            return _accounts(connection)
 
     def verify(
         self,
@@ -711,7 +265,7 @@ class Journal:
     ) -> list[Finding]:  # empty when the chain holds
         "Check every row of the account against its hash, its neighbours and the head."
         head = self.head()  # read first: what is appended meanwhile is beyond it and left out
-        findings = _check_rows(self._rows_up_to(head[0]), self.account, head)
+        findings = check_chain(self._rows_up_to(head[0]), self.account, head)
         last = self.last_sequence()  # before the head, which moves in the same transaction
         if last > (end := self.head()[0]):
             detail = f"events up to {last} stand beyond the head {end}"
@@ -723,7 +277,7 @@ class Journal:
                 findings.append(Finding(self.account, anchor[0], "broken link", detail))
         return findings
 
-    def _rows_up_to(self, last: int) -> Iterator[_RowOfEvent]:
+    def _rows_up_to(self, last: int) -> Iterator[Row[Any]]:
         after = 0
         while after < last and (page := self._page(after, None, None)):
             yield from (row for row in page if row.sequence <= last)
@@ -731,27 +285,18 @@ class Journal:
 
     def _page(
         self, after: int, session: str | None, kinds: Collection[str] | None, size: int = 1000
-    ) -> Sequence[_RowOfEvent]:
-        query = select(_EVENTS).where(_EVENTS.c.account == self.account, _EVENTS.c.sequence > after)
+    ) -> Sequence[Row[Any]]:
+        query = select(EVENTS).where(EVENTS.c.account == self.account, EVENTS.c.sequence > after)
         if session is not None:
-            query = query.where(_EVENTS.c.session == session)
+            query = query.where(EVENTS.c.session == session)
         if kinds is not None:
-            query = query.where(_EVENTS.c.kind.in_(list(kinds)))
+            query = query.where(EVENTS.c.kind.in_(list(kinds)))
         with self._reading() as connection:
-            return connection.execute(query.order_by(_EVENTS.c.sequence).limit(size)).all()
+            return connection.execute(query.order_by(EVENTS.c.sequence).limit(size)).all()
 
-    def _event_of(self, row: _RowOfEvent) -> Event:
-        columns = dict(row._mapping)
-        try:
-            columns["payload"] = json.loads(row.payload)
-        except ValueError as error:
-            raise CorruptStateError(
-                "an event's payload is not JSON",
-                where=f"{self.path}, account {row.account}, event {row.sequence}",
-                value=str(row.payload)[:80],
-                remedy="The row was edited: verify the journal and restore a backup.",
-            ) from error
-        return Event(**columns)
+    def _event_of(self, row: Row[Any]) -> Event:
+        where = f"{self.path}, account {row.account}, event {row.sequence}"
+        return Event(**{**row._mapping, "payload": decode_payload(row.payload, where=where)})
 
     # -- inside
 
@@ -769,7 +314,7 @@ class Journal:
 
     @contextmanager
     def _transaction(self) -> Iterator[Connection]:
-        with self._lock, _store_errors(self.path):
+        with self._lock, store_errors(self.path):
             connection = self._writing()
             with connection.begin():
                 yield connection
@@ -777,7 +322,7 @@ class Journal:
     @contextmanager
     def _reading(self) -> Iterator[Connection]:
         self._require_own_process()
-        with _store_errors(self.path), self._reader.connect() as connection:
+        with store_errors(self.path), self._reader.connect() as connection:
             yield connection
 
     def _require_own_process(self) -> None:
@@ -789,37 +334,10 @@ class Journal:
                 remedy="Open the journal in the child and adopt the epoch.",
             )
 
-    def _account_row(self, connection: Connection) -> _RowOfEvent | None:
-        return connection.execute(_SELECT_ACCOUNT, {"account": self.account}).one_or_none()
-
-    def _require_epoch(self, row: _RowOfEvent | None, epoch: int | None) -> _RowOfEvent:
-        if epoch is None:
-            raise JournalError(
-                "appending needs the account's lease",
-                where=f"{self.path}, account {self.account}",
-                remedy="Call acquire, or adopt the epoch of the process that did.",
-            )
-        if row is None or row.epoch != epoch or row.holder is None:
-            now = (
-                "nobody"
-                if row is None or row.holder is None
-                else str(_lease_of(row, self._now_us()))
-            )
-            raise JournalError(
-                f"the lease with epoch {epoch} has passed on: the account is held by {now}",
-                where=f"{self.path}, account {self.account}",
-                value=epoch,
-                remedy="Stop this process: it must neither write nor send orders any more.",
-            )
-        return row
-
-    def _now_us(self) -> int:
-        return round(self._wall.now().timestamp() * 1e6)
-
-    def _until_us(self, row: _RowOfEvent) -> int:
-        return max(int(row.expires_us), self._now_us() + round(float(row.lease_s) * 1e6))
-
 # %% ../../nbs/ledger/journal.ipynb #219575e9
+_INSERT_EVENT = insert(EVENTS)  # built once: the hot path
+
+
 def _iso(moment: datetime) -> str:
     return moment.isoformat(timespec="microseconds")
 
@@ -829,21 +347,20 @@ def _require_name(what: str, text: str) -> None:
         raise UsageError(f"{what} must be a printable text that is not empty", value=text)
 
 
-def _lease_of(row: _RowOfEvent, now_us: int) -> Lease:
-    left_s = (row.expires_us - now_us) / 1e6
-    return Lease(row.account, row.epoch, row.holder, row.host, row.pid, left_s)
+def _accounts(connection: Connection) -> list[str]:
+    return list(connection.execute(select(ACCOUNTS.c.account).order_by("account")).scalars())
 
 
-def _busy(lease: Lease, path: Path) -> AccountBusyError:
-    "The error for somebody who came second."
-    import psutil  # only for the message, and only here
-
-    gone = lease.host == socket.gethostname() and not psutil.pid_exists(lease.pid)
-    remedy = "Stop that session, or wait until its lease has run out."
-    if gone:
-        remedy = "That process is gone: try again when its lease has run out."
-    return AccountBusyError(
-        f"account {lease.account} is held by {lease} for another {lease.left_s:.0f} s",
-        where=str(path),
-        remedy=remedy,
-    )
+def _only_account(reader: Engine, path: Path) -> str:
+    "The account of a file that holds one; empty when it holds none yet."
+    with store_errors(path), reader.connect() as connection:
+        known = _accounts(connection)
+    if len(known) > 1:
+        reader.dispose()
+        raise UsageError(
+            "the journal holds several accounts",
+            where=str(path),
+            value=known,
+            remedy="Name one of them.",
+        )
+    return known[0] if known else ""

@@ -15,7 +15,7 @@ from typing import Any
 import plotly.graph_objects as go
 
 from ..core.money import half_up, paise, rupees, short_rupees
-from ..ledger.projections import TradeRow
+from ..ledger.positions import TradeRow
 from ..market.charges import HEADS
 from .view import SessionView
 

@@ -13,7 +13,8 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 from ..core.money import paise, rupees
-from ..ledger.projections import Projection, SessionSummary
+from ..ledger.projections import Projection
+from ..ledger.summary import SessionSummary
 from ..market.charges import HEADS
 
 if TYPE_CHECKING:

@@ -13,8 +13,10 @@ from typing import Any
 
 from ..core.errors import UsageError
 from ..core.money import half_up, paise
-from ..ledger.journal import Event, Journal
-from ..ledger.projections import Projection, SessionSummary, summary_of
+from ..ledger.events import Event
+from ..ledger.journal import Journal
+from ..ledger.projections import Projection
+from ..ledger.summary import SessionSummary, summary_of
 
 # %% auto #0
 __all__ = ['BuyAndHold', 'StopLevel', 'Candles', 'Tape', 'SessionView', 'read_session', 'runs_of']

@@ -20,7 +20,8 @@ from ..data.bars import Bars
 from ..engine.backtest import BacktestResult
 from ..engine.book import BarPhase, Denial, Purpose, moment_of
 from ..execution.orders import WORDS
-from ..ledger.journal import Event, Journal
+from ..ledger.events import Event
+from ..ledger.journal import Journal
 from ..market.charges import HEADS
 from .decide import backtest_of
 from .opening import settings_of, started_event

@@ -17,7 +17,8 @@ import numpy as np
 
 from ..core.errors import CorruptStateError
 from ..engine.book import Records, pack_state, unpack_state
-from ..ledger.journal import Event, Journal
+from ..ledger.events import Event
+from ..ledger.journal import Journal
 
 # %% auto #0
 __all__ = ['NOT_DECIDED', 'NOT_COMPARED', 'OF_THE_WIRE', 'comparable', 'Recorder', 'listed', 'unlisted', 'packed_state',

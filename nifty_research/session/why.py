@@ -14,7 +14,7 @@ import pandas as pd
 
 from ..core.clock import IST
 from ..core.errors import MissingDataError, UsageError
-from ..ledger.journal import Event
+from ..ledger.events import Event
 from .decide import Decider, View
 from .parity import RecordedInputs, recorded_inputs
 from ..strategies.ensemble import votes_at

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from nifty_research.ledger.journal import Journal
-from nifty_research.ledger.projections import SessionSummary, session_summary
+from nifty_research.ledger.summary import SessionSummary, session_summary
 from nifty_research.serve.dashboard import voila_command
 from nifty_research.serve.report import write_report
 from nifty_research.serve.sample import Entry, sample_entries, write_session

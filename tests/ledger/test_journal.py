@@ -25,7 +25,10 @@ from nifty_research.core.errors import (
     UsageError,
 )
 from nifty_research.ledger import journal as module
-from nifty_research.ledger.journal import FIRST_HASH, Finding, Journal
+from nifty_research.ledger import store
+from nifty_research.ledger.chain import FIRST_HASH, Finding, chain_hash
+from nifty_research.ledger.journal import Journal
+from nifty_research.ledger.lease import AccountRow
 
 ACCOUNT = "PAPER01"
 NIGHT = datetime(2026, 11, 20, 18, 0, tzinfo=IST)
@@ -339,7 +342,7 @@ def rewritten(path: Path, sequence: int) -> tuple[str, str]:
     names = ("sequence", "clock_time", "wall_time", "account", "session", "epoch", "kind")
     columns = [*(row[name] for name in names), '{"number":0}']
     connection.close()
-    return columns[-1], module.chain_hash(row["previous_hash"], columns)
+    return columns[-1], chain_hash(row["previous_hash"], columns)
 
 
 @pytest.mark.parametrize(("sequence", "found_at"), [(3, 4), (6, 6)])
@@ -495,7 +498,7 @@ def test_a_crash_in_mid_transaction_leaves_the_chain_valid(path: Path) -> None:
 def test_an_error_in_mid_transaction_writes_nothing(
     journal: Journal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(journal, "_until_us", lambda row: 1 / 0)
+    monkeypatch.setattr(AccountRow, "_until_us", lambda self, row: 1 / 0)
 
     with pytest.raises(ZeroDivisionError):
         journal.append("bar", {}, session="s")
@@ -576,7 +579,7 @@ def test_a_journal_of_another_version_is_refused(journal: Journal, path: Path) -
 
 
 def test_a_network_file_system_is_refused(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "file_system_of", lambda folder: "nfs4")
+    monkeypatch.setattr(store, "file_system_of", lambda folder: "nfs4")
 
     with pytest.raises(StoreUnavailableError, match="nfs4"):
         Journal.open(path, ACCOUNT, clock=WallClock())
@@ -591,7 +594,7 @@ def test_a_closed_journal_says_so(journal: Journal) -> None:
 
 def test_importing_it_stays_light() -> None:
     code = (
-        "import sys, nifty_research.ledger.journal, nifty_research.ledger.projections;"
+        "import sys, nifty_research.ledger.journal, nifty_research.ledger.summary;"
         "print([m for m in ('numba', 'pandas', 'plotly') if m in sys.modules])"
     )
     seen = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -9,24 +9,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nifty_research.core.errors import CorruptStateError, UsageError
-from nifty_research.ledger.journal import Event
+from nifty_research.ledger.events import KINDS, Event, check_event
 from nifty_research.ledger.projections import (
-    KINDS,
     EquityPoint,
     charges_by_head,
-    check_event,
     denials,
-    drawdown,
     equity_breaks,
     equity_curve,
     fills,
     fold,
     orders,
     positions,
-    session_summary,
     trades,
-    trades_fingerprint,
 )
+from nifty_research.ledger.summary import drawdown, session_summary, trades_fingerprint
 
 SYMBOLS = ["INFY", "RELIANCE", "TCS"]
 CAPITAL = 10_00_000_00

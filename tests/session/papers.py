@@ -17,7 +17,8 @@ import psutil
 from session_markets import LIVELY, small_market
 
 from nifty_research.core.errors import JournalError
-from nifty_research.ledger.journal import Event, Journal
+from nifty_research.ledger.events import Event
+from nifty_research.ledger.journal import Journal
 
 SCRIPT = Path(__file__).with_name("paper.py")
 ACCOUNT = "PAPER01"

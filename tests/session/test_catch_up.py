@@ -15,7 +15,8 @@ from nifty_research.core.clock import WallClock
 from nifty_research.core.errors import AuthenticationError, CorruptStateError, NetworkError
 from nifty_research.core.settings import Settings
 from nifty_research.data.bars import COLUMNS, Bars
-from nifty_research.ledger.journal import Event, Journal
+from nifty_research.ledger.events import Event
+from nifty_research.ledger.journal import Journal
 from nifty_research.ledger.projections import fold, positions
 from nifty_research.session.parity import compare_run
 from nifty_research.session.record import NOT_DECIDED, OF_THE_WIRE, comparable

@@ -16,7 +16,8 @@ from session_markets import EIGHT, WITHOUT_DERIVATIVES, small_market
 from nifty_research.core.settings import load_settings
 from nifty_research.data.bars import Bars
 from nifty_research.data.files import file_days, read_bars
-from nifty_research.ledger.journal import Event, Journal
+from nifty_research.ledger.events import Event
+from nifty_research.ledger.journal import Journal
 from nifty_research.session.market import start_of, synthetic_market
 
 DRIVE = Path(__file__).with_name("drive.py")
