@@ -100,6 +100,7 @@ def _read(call: Callable[..., T]) -> Callable[..., T]:
 
     @functools.wraps(call)
     def reading(*arguments: Any, **named: Any) -> T:
+        "The call itself, with its errors turned into ours."
         try:
             return call(*arguments, **named)
         except TradingSystemError:

@@ -222,6 +222,7 @@ class Rest:
         "Handler of one depth of quotes."
 
         async def answer(request: Request) -> Response:
+            "The quotes of what was asked for."
             caller(self.venue, request)
             found = asked_instruments(self.venue, request, most)
             return success(

@@ -25,10 +25,11 @@ from ..core.errors import ExitCode, NetworkError, TradingSystemError
 from ..core.settings import Settings, load_settings
 from ..data.bars import Bars
 from .account import Account
+from .market import Market
 from .orders import Order
 from .rest import Faults, Rest, application
 from .stream import Hub, barrier_text
-from .venue import Market, Venue
+from .venue import Venue
 
 # %% auto #0
 __all__ = ['LockStep', 'admin_application', 'bound_socket', 'account_of', 'serve', 'main']
@@ -75,10 +76,12 @@ def admin_application(
     "The application of the admin port."
 
     async def acknowledge(request: Request) -> Response:
+        "Note that the client has finished with a barrier."
         steps.acknowledge(int((await request.json())["sequence"]))
         return JSONResponse({})
 
     async def status(request: Request) -> Response:
+        "Where the clock stands, and who listens."
         return JSONResponse(
             {
                 "now": venue.market.now.isoformat(),
@@ -90,6 +93,7 @@ def admin_application(
         )
 
     async def fault(request: Request) -> Response:
+        "Bring about a fault that was asked for: slow replies or dead tokens."
         wanted: dict[str, Any] = await request.json()
         if wanted["kind"] == "slow reply":
             faults.slow_replies += [float(wanted["seconds"])] * int(wanted.get("count", 1))
@@ -101,6 +105,7 @@ def admin_application(
         return JSONResponse({})
 
     async def shut_down(request: Request) -> Response:
+        "Ask the process to end."
         stop.set()
         return JSONResponse({})
 

@@ -14,7 +14,8 @@ from starlette.responses import Response
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from .account import Account
-from .venue import Market, Turn, Venue
+from .market import Market
+from .venue import Turn, Venue
 from .wire import MODES, frame, packet
 
 # %% auto #0

@@ -9,33 +9,24 @@ import copy
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from ..core.money import floor_to_tick, paise, rupees
-from ..core.settings import Settings
-from ..data.bars import Bars
+from ..core.money import paise
 from ..engine.book import BarPhase, OrderKind, moment_of
-from ..engine.fill import fill_price, protected_price
-from ..engine.rules import reference_prices
-from nifty_research.exchange.account import (
-    Account,
-    available,
-    carry_positions,
-    deliverable,
-    opens,
-)
+from ..engine.fill import fill_price
+from .account import Account, carry_positions
+from .market import Market
 from .orders import ORDER_TYPES, Order, Trade, choice, decimal, whole
-from .wire import KiteError, Quote
-from ..market.instruments import Instrument, paper_instruments
-from ..market.members import has_derivatives
-from ..market.phases import continuous_windows
+from .placement import check_cover, shape_order
+from .wire import KiteError
+from ..market.instruments import Instrument
 
 # %% auto #0
-__all__ = ['Publish', 'Turn', 'Market', 'check_stop_side', 'check_tick', 'check_protection', 'Venue']
+__all__ = ['Publish', 'Turn', 'Venue']
 
 # %% ../../nbs/exchange/venue.ipynb #152d1142
 @dataclass(frozen=True)
@@ -49,118 +40,6 @@ class Turn:
 
 
 Publish = Callable[[Order], None]
-
-# %% ../../nbs/exchange/venue.ipynb #ff19c929
-class Market:
-    "Bars played forward; nothing later than the clock can be asked for."
-
-    def __init__(
-        self,
-        bars: Bars,  # warm-up and the days to play
-        start: int,  # first row that is played
-        settings: Settings,
-    ) -> None:
-        self.bars = bars
-        self.start = start
-        self.interval = timedelta(minutes=bars.interval_minutes)
-        self.settings = settings
-        self.places = {symbol: place for place, symbol in enumerate(bars.symbols)}
-        self.closed_rows = start  # rows whose bar has closed
-        self.now: datetime = bars.index[start].to_pydatetime()
-        self.instruments: dict[str, Instrument] = {}
-        self.by_token: dict[int, Instrument] = {}
-        self.quotes: dict[str, Quote] = {}
-        self.last_price = reference_prices(bars, self.now.date())
-        self.open_day(self.now)
-
-    def open_day(self, moment: datetime) -> None:
-        "New instruments (ticks change) and empty quotes for a day."
-        day = moment.date()
-        references = reference_prices(self.bars, day)
-        instruments = paper_instruments(self.bars.symbols, day, references)
-        self.instruments = {one.tradingsymbol: one for one in instruments}
-        self.by_token = {one.instrument_token: one for one in instruments}
-        seconds = int(moment.timestamp())
-        self.quotes = {
-            symbol: Quote(
-                one.instrument_token,
-                self.last_price[symbol],
-                close=self.last_price[symbol],
-                updated_at=seconds,
-            )
-            for symbol, one in self.instruments.items()
-        }
-
-    def see(self, symbol: str, price: float, moment: datetime, volume: int = 0) -> None:
-        "Take a trade of the market into the last price and the day's figures."
-        quote = self.quotes[symbol]
-        self.last_price[symbol] = price
-        quote.last_price = price
-        quote.open = quote.open or price
-        quote.high = max(quote.high, price)
-        quote.low = min(quote.low or price, price)
-        quote.average_price = quote.average_price or price
-        quote.last_quantity = volume or quote.last_quantity
-        quote.volume += volume
-        quote.traded_at = quote.updated_at = int(moment.timestamp())
-
-    def takes_orders(self, symbol: str) -> bool:
-        "Whether continuous trading is on for a symbol now."
-        day = self.now.date()
-        windows = continuous_windows(day, has_derivatives(symbol, day))
-        return any(begin <= self.now < end for begin, end in windows)
-
-    def candles(self, symbol: str, begin: datetime, end: datetime) -> list[list[Any]]:
-        "Closed bars of a symbol from `begin` to `end`, both included, as Kite's rows."
-        place = self.places[symbol]
-        index = self.bars.index[: self.closed_rows]
-        first = int(index.searchsorted(pd.Timestamp(begin)))
-        last = int(index.searchsorted(pd.Timestamp(end), side="right"))
-        rows = []
-        for row in range(first, last):
-            if not math.isnan(self.bars.open[row, place]):
-                values = [
-                    float(column[row, place])
-                    for column in (self.bars.open, self.bars.high, self.bars.low, self.bars.close)
-                ]
-                moment = index[row].strftime("%Y-%m-%dT%H:%M:%S%z")
-                rows.append([moment, *values, int(self.bars.volume[row, place])])
-        return rows
-
-# %% ../../nbs/exchange/venue.ipynb #36f35d61
-def check_stop_side(is_buy: bool, trigger: float, last_price: float) -> None:
-    "A stop must lie beyond the market, or it would trigger at once."
-    if is_buy and trigger <= last_price + 1e-9:
-        side, wrong = "buy", "higher"
-    elif not is_buy and trigger >= last_price - 1e-9:
-        side, wrong = "sell", "lower"
-    else:
-        return
-    raise KiteError(
-        "InputException",
-        f"Trigger price for stoploss {side} orders should be {wrong} than the last traded price "
-        f"({last_price:g}).",
-    )
-
-
-def check_tick(name: str, price: float, tick: float) -> None:
-    "A price must lie on the tick grid."
-    if price <= 0 or abs(floor_to_tick(price, tick) - price) > 1e-9:
-        raise KiteError(
-            "InputException",
-            f"Tick size for this instrument is {tick:g}. Kindly enter {name} in the multiple of "
-            f"tick size.",
-        )
-
-
-def check_protection(order_type: str, protection: float) -> None:
-    "Since 2026-04-01 market orders must be protected."
-    if order_type in ("MARKET", "SL-M") and not (protection == -1 or 0 < protection <= 100):
-        raise KiteError(
-            "InputException",
-            "Market orders without market protection are not allowed via API. Please set market "
-            "protection or use a Limit order.",
-        )
 
 # %% ../../nbs/exchange/venue.ipynb #6a5a9642
 class Venue:
@@ -217,8 +96,7 @@ class Venue:
             placed_turn=self.turn,
             validity=choice(form, "validity", ("DAY",), "DAY"),
         )
-        self._shape(order, instrument)
-        self._check_cover(account, order)
+        self._check(account, order)
         account.orders[order.order_id] = order
         self._rest(order, "PUT ORDER REQ RECEIVED", "VALIDATION PENDING", "OPEN PENDING")
         return order
@@ -236,9 +114,7 @@ class Venue:
         changed.trigger_price = decimal(form, "trigger_price", order.trigger_price)
         changed.market_protection = decimal(form, "market_protection", order.market_protection)
         changed.quantity = whole(form, "quantity", order.quantity)
-        self._shape(changed, self.market.instruments[order.symbol])
-        if changed.quantity > order.quantity:
-            self._check_cover(account, changed, instead_of=order)
+        self._check(account, changed, instead_of=order)
         vars(order).update(vars(changed))
         order.changes += 1
         order.placed_turn = self.turn
@@ -284,59 +160,13 @@ class Venue:
             )
         return order
 
-    def _shape(self, order: Order, instrument: Instrument) -> None:
-        "Work out how an order is matched, and refuse what Kite refuses."
-        if order.quantity <= 0 or order.quantity % instrument.lot_size:
-            raise KiteError(
-                "InputException", f"Quantity should be a multiple of {instrument.lot_size}."
-            )
-        check_protection(order.order_type, order.market_protection)
-        last, tick = self.market.last_price[order.symbol], instrument.tick_size
-        if order.order_type in ("SL", "SL-M"):
-            check_tick("trigger price", order.trigger_price, tick)
-            check_stop_side(order.is_buy, order.trigger_price, last)
-            if order.order_type == "SL":
-                check_tick("price", order.price, tick)
-            order.kind, order.worst_price = OrderKind.STOP, order.trigger_price
-        elif order.order_type == "LIMIT":
-            check_tick("price", order.price, tick)
-            order.kind, order.worst_price = OrderKind.LIMIT, order.price
-        else:
-            percent = order.market_protection
-            if percent == -1:
-                percent = self.settings.execution.market_protection_percent
-            order.kind = OrderKind.MARKET
-            order.worst_price = protected_price(last, order.is_buy, percent / 100.0, tick)
-
-    def _check_cover(
-        self,
-        account: Account,
-        order: Order,
-        *,
-        instead_of: Order | None = None,  # the order that is changed
-    ) -> None:
-        "Refuse what neither the money nor, for delivery, the shares of the account cover."
-        last_price = self.market.last_price
-        if order.product == "CNC" and not order.is_buy:
-            shares = deliverable(account, instead_of or order)
-            if order.quantity > shares:
-                raise KiteError(
-                    "HoldingException",
-                    f"Insufficient stock holding. Required quantity is {order.quantity} but "
-                    f"available quantity is {shares}.",
-                )
-        already = opens(account, instead_of) if instead_of else 0
-        value = (opens(account, order) - already) * paise(last_price[order.symbol])
-        if value <= 0:
-            return
-        required = math.ceil(value * account.margin_rate[order.product] - 1e-6)
-        free = available(account, last_price)
-        if required > free:
-            raise KiteError(
-                "MarginException",
-                f"Insufficient funds. Required margin is {rupees(required)} but available margin "
-                f"is {rupees(free)}.",
-            )
+    def _check(self, account: Account, order: Order, *, instead_of: Order | None = None) -> None:
+        "Work out how an order is matched; refuse what is not in order or not covered."
+        market, chosen = self.market, self.settings.execution.market_protection_percent
+        last_price = market.last_price[order.symbol]
+        shape_order(order, market.instruments[order.symbol], last_price, chosen)
+        if instead_of is None or order.quantity > instead_of.quantity:
+            check_cover(account, order, market.last_price, instead_of=instead_of)
 
     def _rest(self, order: Order, *passing: str) -> None:
         "Through the passing states into the book."

@@ -5,141 +5,34 @@
 # %% ../../nbs/execution/orders.ipynb #8c6bc3ae
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from enum import Enum
 from typing import Any
 
 from ..broker.client import Broker, Outcome, Sent
 from ..core.clock import Clock
 from ..core.errors import AuthenticationError, ExecutionError
 from ..engine.book import Closed, Purpose, Reason, Records
+from nifty_research.execution.messages import (
+    WORDS,
+    Ending,
+    Events,
+    Fill,
+    Request,
+    closed_by,
+    shows,
+    update_event,
+)
+from .states import FINAL, OVER, State, WorkingOrder
+from .tags import tag_of
 
 # %% auto #0
-__all__ = ['TRANSITIONS', 'FINAL', 'OVER', 'MOST_REFUSALS', 'Events', 'WORDS', 'State', 'WorkingOrder', 'tag_of', 'Fill',
-           'Ending', 'Request', 'OrderManager', 'shows']
-
-# %% ../../nbs/execution/orders.ipynb #8f96095b
-class State(Enum):
-    "What is known about an order."
-
-    INTENDED = "intended"  # journalled, not yet sent
-    ACCEPTED = "accepted"  # the broker has given it a number
-    UNKNOWN = "unknown"  # sent without an answer
-    FILLED = "filled"
-    CANCELLED = "cancelled"
-    REJECTED = "rejected"
-
-
-TRANSITIONS: dict[State, frozenset[State]] = {
-    State.INTENDED: frozenset({State.ACCEPTED, State.UNKNOWN, State.REJECTED, State.CANCELLED}),
-    State.UNKNOWN: frozenset({State.ACCEPTED, State.FILLED, State.CANCELLED, State.REJECTED}),
-    State.ACCEPTED: frozenset({State.FILLED, State.CANCELLED, State.REJECTED}),
-    State.CANCELLED: frozenset({State.FILLED}),  # a cancel may lose the race to a fill
-    State.FILLED: frozenset(),
-    State.REJECTED: frozenset(),
-}
-
-FINAL = frozenset({State.FILLED, State.CANCELLED, State.REJECTED})
-OVER = ("COMPLETE", "CANCELLED", "REJECTED")  # the broker's words for them
-MOST_REFUSALS = 3  # of one exit, before a person is called
-
-# %% ../../nbs/execution/orders.ipynb #8784b3a5
-@dataclass(frozen=True)
-class WorkingOrder:
-    "One order as far as it is known; a changed order is a new value."
-
-    tag: str
-    symbol: int  # place in the session's symbols
-    is_entry: bool
-    quantity: int  # signed
-    purpose: str  # what it is for now
-    state: State = State.INTENDED
-    order_id: str = ""
-    change_doubtful: bool = False  # a change was sent without an answer
-    doubtful_since: datetime | None = None
-    looks: int = 0  # times that the order book did not know it
-
-    def moved(self, state: State, **fields: Any) -> WorkingOrder:
-        "The order in another state; ExecutionError where the table has no such step."
-        if state is self.state:
-            return replace(self, **fields)
-        if state not in TRANSITIONS[self.state]:
-            raise ExecutionError(
-                f"an order cannot go from {self.state.value} to {state.value}",
-                where=f"order {self.tag}",
-                value=self.order_id,
-                remedy="Stop trading this account and compare the journal with the order book.",
-            )
-        return replace(self, state=state, **fields)
-
-# %% ../../nbs/execution/orders.ipynb #38c48874
-_ALPHABET = "0123456789abcdefghijklmnopqrstuvwxyz"
-
-
-def tag_of(
-    session: str,
-    number: int,  # of the order within the session, from 1
-) -> str:  # 20 letters and digits
-    "The handle by which an order is found again."
-    value = int.from_bytes(hashlib.sha256(f"{session}:{number}".encode()).digest()[:16], "big")
-    letters = []
-    for _ in range(20):
-        value, place = divmod(value, len(_ALPHABET))
-        letters.append(_ALPHABET[place])
-    return "".join(letters)
-
-# %% ../../nbs/execution/orders.ipynb #85adb99f
-Events = list[tuple[str, dict[str, Any]]]
-
-
-@dataclass(frozen=True)
-class Fill:
-    "One execution to be booked."
-
-    order: WorkingOrder
-    trade_id: str
-    quantity: int  # signed
-    price: float
-    time: str  # ISO with zone
-
-
-@dataclass(frozen=True)
-class Ending:
-    "An order that ended without a fill."
-
-    order: WorkingOrder
-    closed: Closed
-    reason: str
-
-# %% ../../nbs/execution/orders.ipynb #043b3976
-WORDS = {
-    Purpose.ENTRY: "entry",
-    Purpose.STOP: "stop",
-    Purpose.MOVE_STOP: "move stop",
-    Purpose.TARGET: "target",
-    Purpose.EXIT: "exit",
-    Purpose.CANCEL_ENTRY: "cancel entry",
-    Purpose.CANCEL_EXIT: "cancel exit",
-}
-
-
-@dataclass(frozen=True)
-class Request:
-    "One intent, ready to be sent."
-
-    order: WorkingOrder
-    purpose: Purpose
-    price: float
-    is_new: bool
-
-    @property
-    def is_cancel(self) -> bool:
-        "Whether it withdraws an order."
-        return self.purpose in (Purpose.CANCEL_ENTRY, Purpose.CANCEL_EXIT)
+__all__ = ['MOST_REFUSALS', 'OrderManager']
 
 # %% ../../nbs/execution/orders.ipynb #45051eae
+MOST_REFUSALS = 3  # of one exit, before a person is called
+
+
 @dataclass
 class OrderManager:
     "Orders of one session: at most one entry and one exit order a symbol."
@@ -339,11 +232,11 @@ class OrderManager:
         order = self._order_of(update)
         events: Events = []
         if order is None:
-            return [("order update", _update_event(update.get("tag") or "", update))], [], []
+            return [("order update", update_event(update.get("tag") or "", update))], [], []
         if not order.order_id or (order.change_doubtful and (looked or self._tells(order, update))):
             order = self._settled(order, update)
             events.append(("order found", {"tag": order.tag, "order_id": order.order_id}))
-        events.append(("order update", _update_event(order.tag, update)))
+        events.append(("order update", update_event(order.tag, update)))
         status = update["status"]
         if status == "COMPLETE" and order.state is State.FILLED:
             return events, [], []
@@ -362,7 +255,7 @@ class OrderManager:
         rejected = status == "REJECTED"
         order = order.moved(State.REJECTED if rejected else State.CANCELLED)
         self.orders[order.tag] = order
-        closed = Closed.REJECTED if rejected else _closed_by(reason)
+        closed = Closed.REJECTED if rejected else closed_by(reason)
         word = "EXPIRED" if closed is Closed.EXPIRED else status
         events.append(
             (
@@ -472,33 +365,3 @@ class OrderManager:
         self.held_back = [one for one in self.held_back if one not in free]
         current = (replace(one, order=self.orders.get(one.order.tag, one.order)) for one in free)
         return [one for one in current if one.order.state not in FINAL]
-
-# %% ../../nbs/execution/orders.ipynb #571e88df
-def shows(update: dict[str, Any], change: Request) -> bool:
-    "Whether what the broker says of an order has a change in it."
-    if change.is_cancel:
-        return False
-    if change.purpose is Purpose.MOVE_STOP:
-        return abs(float(update.get("trigger_price") or 0.0) - change.price) < 1e-9
-    if change.purpose is Purpose.TARGET:
-        return abs(float(update.get("price") or 0.0) - change.price) < 1e-9
-    return update.get("order_type") in ("LIMIT", "MARKET")
-
-
-def _closed_by(reason: str) -> Closed:
-    "How a cancelled order ended, by the exchange's own words."
-    if reason == "closing auction":
-        return Closed.PURGED
-    return Closed.EXPIRED if reason == "day ended" else Closed.CANCELLED
-
-
-def _update_event(tag: str, update: dict[str, Any]) -> dict[str, Any]:
-    "The journalled part of an order update."
-    names = "order_type quantity filled_quantity average_price trigger_price price".split()
-    return {name: update.get(name) for name in names} | {
-        "tag": tag,
-        "order_id": str(update["order_id"]),
-        "status": update["status"],
-        "message": update.get("status_message"),
-        "time": str(update.get("exchange_update_timestamp") or update.get("order_timestamp")),
-    }

@@ -31,13 +31,8 @@ from ..core.money import rupees
 from ..core.settings import Settings, load_settings
 from ..ledger.journal import Journal
 from .record import Recorder
-from nifty_research.session.trader import (
-    SessionPlan,
-    Trader,
-    latency_line,
-    warm_up_bars,
-    warm_up_event,
-)
+from .trader import SessionPlan, Trader, latency_line
+from .warmup import warm_up_bars, warm_up_event
 
 # %% auto #0
 __all__ = ['Addresses', 'AdminPort', 'started_event', 'settings_of', 'plan_of', 'Check', 'check_account', 'check_money',

@@ -19,7 +19,7 @@ from ..core.settings import Settings
 from ..data.bars import Bars
 from ..engine.backtest import BacktestResult
 from ..engine.book import BarPhase, Denial, Purpose, moment_of
-from ..execution.orders import WORDS
+from ..execution.messages import WORDS
 from ..ledger.events import Event
 from ..ledger.journal import Journal
 from ..market.charges import HEADS

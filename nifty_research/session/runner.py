@@ -230,6 +230,7 @@ def stop_on_signal(run: Run) -> Iterator[None]:
     "Turn Ctrl-C and SIGTERM into a request to stop."
 
     def ask(number: int, frame: object) -> None:
+        "Count a request to stop."
         run.asked_to_stop += 1
 
     before = {one: signal.signal(one, ask) for one in (signal.SIGINT, signal.SIGTERM)}

@@ -20,166 +20,34 @@ from ..broker.feed import Barrier, Feed, Lost, OrderUpdate, Ticks
 from ..core.clock import SimulatedClock
 from ..core.errors import AuthenticationError, DataError, NetworkError
 from ..core.settings import Settings
-from ..data.bars import COLUMNS, ZONE, Bars
+from ..data.bars import Bars
 from nifty_research.engine.book import (
     BarPhase,
     Buffers,
-    Denial,
-    Floats,
     Purpose,
     Reason,
     new_account,
     new_positions,
 )
 from ..engine.events import apply_closed, apply_fill, open_day, take_targets
-from ..engine.fill import to_paise
 from ..engine.rules import DayRules, bar_flags, day_rules, rules_of
 from ..engine.step import step
-from nifty_research.execution.orders import (
-    FINAL,
-    Ending,
-    Events,
-    Fill,
-    OrderManager,
-    WorkingOrder,
-)
-from ..market.charges import HEADS
+from ..execution.messages import Ending, Events, Fill
+from ..execution.orders import OrderManager
+from ..execution.states import FINAL, WorkingOrder
 from .decide import Decider
-from nifty_research.session.record import (
-    Recorder,
-    iso,
-    listed,
-    packed_arrays,
-    packed_state,
-    stamps_of,
+from nifty_research.session.payloads import (
+    bar_event,
+    day_closed_event,
+    decision_event,
+    denial_event,
+    fill_event,
 )
+from .record import Recorder
+from .window import BarBuilder, Window
 
 # %% auto #0
-__all__ = ['BarBuilder', 'Window', 'warm_up_bars', 'SessionPlan', 'Trader', 'latency_line', 'warm_up_event']
-
-# %% ../../nbs/session/trader.ipynb #50965fa1
-class BarBuilder:
-    "The bar that is being made, one row for all symbols."
-
-    def __init__(
-        self,
-        places: dict[int, int],  # instrument token -> column
-    ) -> None:
-        self.places = places
-        count = len(places)
-        self.open, self.high, self.low, self.close = (np.full(count, np.nan) for _ in range(4))
-        self.day_volume = np.zeros(count)
-        self._closed_volume = np.zeros(count)
-
-    def begin(self) -> None:
-        "Forget the prices of the last bar."
-        for prices in (self.open, self.high, self.low, self.close):
-            prices.fill(np.nan)
-        self._closed_volume[:] = self.day_volume
-
-    def begin_day(self) -> None:
-        "Forget the day's volume too."
-        self.day_volume[:] = 0.0
-        self.begin()
-
-    def take(self, ticks: list[dict[str, Any]]) -> None:
-        "Take a frame of ticks."
-        for tick in ticks:
-            place = self.places.get(tick["instrument_token"])
-            if place is None:
-                continue
-            price = tick["last_price"]
-            if math.isnan(self.open[place]):
-                self.open[place] = self.high[place] = self.low[place] = price
-            self.high[place] = max(self.high[place], price)
-            self.low[place] = min(self.low[place], price)
-            self.close[place] = price
-            self.day_volume[place] = tick.get("volume_traded", self.day_volume[place])
-
-    @property
-    def volume(self) -> Floats:
-        "Shares traded in this bar, NaN where there is no bar."
-        grown = self.day_volume - self._closed_volume
-        return np.where(np.isnan(self.open), np.nan, grown)
-
-# %% ../../nbs/session/trader.ipynb #32e9d739
-class Window:
-    "Bars from the anchor to now."
-
-    def __init__(self, warm_up: Bars) -> None:
-        self.count = len(warm_up.index)
-        self._laid_out = warm_up
-        self._columns: dict[str, Floats] = {}
-
-    def add(self, start: datetime, builder: BarBuilder) -> None:
-        "Append a completed bar; DataError naming the symbol where it cannot be one."
-        stamp = pd.Timestamp(start).tz_convert(ZONE)
-        index = self._laid_out.index
-        if self.count == len(index) or index[self.count] != stamp:
-            self._lay_out(stamp)
-        row = {name: getattr(builder, name) for name in COLUMNS}
-        _require_sound(row, self._laid_out.symbols, start)
-        for name, column in self._columns.items():
-            column[self.count] = row[name]
-        self.count += 1
-
-    def _lay_out(self, start: pd.Timestamp) -> None:
-        "Rows from `start` to midnight, empty, after those that are filled."
-        filled, interval = self.bars(), pd.Timedelta(minutes=self._laid_out.interval_minutes)
-        midnight = start.normalize() + pd.Timedelta(days=1)
-        coming = pd.date_range(start, midnight, freq=interval, inclusive="left")
-        empty = np.full((len(coming), len(filled.symbols)), np.nan)
-        self._columns = {n: np.concatenate([getattr(filled, n), empty]) for n in COLUMNS}
-        index = pd.DatetimeIndex(filled.index.append(coming))
-        self._laid_out = Bars(
-            index,
-            filled.symbols,
-            self._columns["open"],
-            self._columns["high"],
-            self._columns["low"],
-            self._columns["close"],
-            self._columns["volume"],
-            filled.interval_minutes,
-        )
-
-    def bars(self) -> Bars:
-        "The bars so far, as a view."
-        return self._laid_out.rows(0, self.count)
-
-
-def _require_sound(row: dict[str, Floats], symbols: tuple[str, ...], start: datetime) -> None:
-    "Refuse a bar that ticks cannot have made."
-    wrong = ~((row["low"] > 0.0) & np.isfinite(row["high"]) & (row["volume"] >= 0.0))
-    wrong &= ~np.isnan(row["close"])
-    if wrong.any():
-        place = int(wrong.argmax())
-        raise DataError(
-            "the stream sent prices or volumes that cannot be",
-            where=f"{symbols[place]}, bar from {iso(start)}",
-            value={name: float(values[place]) for name, values in row.items()},
-            remedy="Look at the source of the ticks; the journal holds everything before this bar.",
-        )
-
-# %% ../../nbs/session/trader.ipynb #0ee5b509
-def warm_up_bars(
-    broker: Broker,
-    tokens: dict[str, int],  # by symbol, in the session's order
-    days: tuple[date, ...],  # sessions before the first day
-    first_day: date,
-    interval_minutes: int,
-) -> Bars:
-    "Historical candles of all symbols as bars."
-    begin = pd.Timestamp(days[0] if days else first_day).to_pydatetime()
-    end = pd.Timestamp(first_day).to_pydatetime()
-    lines = []
-    for symbol, token in tokens.items():
-        for row in broker.candles(token, begin, end, interval_minutes) if days else []:
-            values = [row[name] for name in ("open", "high", "low", "close", "volume")]
-            lines.append((symbol, row["date"], *values))
-    columns = ["symbol", "timestamp", "open", "high", "low", "close", "volume"]
-    frame = pd.DataFrame(lines, columns=columns)
-    frame["timestamp"] = pd.to_datetime(frame["timestamp"], utc=True).dt.tz_convert("Asia/Kolkata")
-    return Bars.from_frame(frame, tuple(tokens), interval_minutes=interval_minutes)
+__all__ = ['SessionPlan', 'Trader', 'latency_line']
 
 # %% ../../nbs/session/trader.ipynb #46804dae
 @dataclass(frozen=True)
@@ -319,19 +187,7 @@ class Trader:
         self._write_and_send([("day opened", {"day": day.isoformat()})])
 
     def _close_day(self, start: datetime) -> None:
-        owner = self.account[0]
-        self.recorder.record(
-            [
-                (
-                    "day closed",
-                    {
-                        "day": start.date().isoformat(),
-                        "equity_paise": int(owner["equity"]),
-                        "cash_paise": int(owner["cash"]),
-                    },
-                )
-            ]
-        )
+        self.recorder.record([("day closed", day_closed_event(start, self.account))])
 
     # ---- between the phases of a bar ------------------------------------------------------------
 
@@ -394,21 +250,7 @@ class Trader:
             self.buffers.intents,
             self.buffers.counts,
         )
-        return {
-            "tag": order.tag,
-            "order_id": order.order_id,
-            "trade_id": fill.trade_id,
-            "symbol": self.plan.symbols[symbol],
-            "side": "BUY" if fill.quantity > 0 else "SELL",
-            "quantity": abs(fill.quantity),
-            "price": fill.price,
-            "value_paise": abs(fill.quantity) * int(to_paise(fill.price)),
-            "time": fill.time,
-            "charges": dict(zip(HEADS, self.buffers.heads.tolist(), strict=True)),
-            "purpose": order.purpose,
-            "reason": Reason(reason).name.lower().replace("_", " ") if reason else "entry",
-            "phase": phase.name,
-        }
+        return fill_event(fill, self.plan.symbols[symbol], self.buffers.heads, reason, phase)
 
     def _end(self, ending: Ending, phase: BarPhase) -> None:
         apply_closed(
@@ -444,7 +286,7 @@ class Trader:
             self.buffers.denials,
             self.buffers.counts,
         )
-        events.append(("bar", self._bar_event(barrier.bar)))
+        events.append(("bar", bar_event(barrier.bar, self.builder)))
         self._write_and_send(events, decided_since=barrier.heard_at)
         self.builder.begin()
         self.bars_done += 1
@@ -461,22 +303,6 @@ class Trader:
             rows = bar_flags(index, self.plan.symbols, self.plan.interval_minutes, self.settings)
             self._flags = dict(zip(index, rows, strict=True))
         return self._flags[stamp]
-
-    def _bar_event(self, start: datetime) -> dict[str, Any]:
-        builder = self.builder
-        prices = {n: listed(getattr(builder, n)) for n in ("open", "high", "low", "close")}
-        return {"time": iso(start), **prices, "volume": listed(builder.volume)}
-
-    def _decision_event(self, decided_since: float) -> dict[str, Any]:
-        owner = self.account[0]
-        return {
-            "time": iso(self.clock.now()),
-            "equity_paise": int(owner["equity"]),
-            "cash_paise": int(owner["cash"]),
-            "halted": int(owner["halted"]),
-            "latency_us": self.latencies_us[-1] if self.latencies_us else 0,  # of the bar before
-            "state": packed_state(self.positions, self.account),
-        }
 
     # ---- write, then send -----------------------------------------------------------------------
 
@@ -496,9 +322,12 @@ class Trader:
         while True:
             intents, denials = self.buffers.take()
             requests, said = self.orders.prepare(intents)
-            events = events + said + [("denial", self._denial_event(row)) for row in denials]
+            events = events + said + [("denial", self._denied(row)) for row in denials]
             if decided_since is not None:
-                events.append(("decision", self._decision_event(decided_since)))
+                last_us = self.latencies_us[-1] if self.latencies_us else 0
+                now = self.clock.now()
+                decision = decision_event(now, self.positions, self.account, last_us)
+                events.append(("decision", decision))
             if events:
                 self.recorder.record(events)
             if decided_since is not None:
@@ -546,15 +375,8 @@ class Trader:
                 )
         return events
 
-    def _denial_event(self, denied: Any) -> dict[str, Any]:
-        return {
-            "symbol": self.plan.symbols[int(denied["symbol"])],
-            "code": Denial(int(denied["code"])).name.lower().replace("_", " "),
-            "limit": float(denied["limit"]),
-            "value": float(denied["value"]),
-            "score": float(denied["score"]),
-            "time": iso(self.clock.now()),
-        }
+    def _denied(self, row: Any) -> dict[str, Any]:
+        return denial_event(row, self.plan.symbols[int(row["symbol"])], self.clock.now())
 
     # ---- stopping -------------------------------------------------------------------------------
 
@@ -576,10 +398,3 @@ def latency_line(latencies_us: list[int]) -> str:
         return "no decision was made"
     p50, p99 = np.percentile(latencies_us, [50, 99]) / 1000
     return f"decision p50 {p50:.2f} ms, p99 {p99:.2f} ms over {len(latencies_us)} bars"
-
-
-def warm_up_event(warm_up: Bars) -> dict[str, Any]:
-    "The warm-up bars for the journal."
-    arrays = {n: getattr(warm_up, n) for n in ("open", "high", "low", "close", "volume")}
-    packed = packed_arrays(stamps=stamps_of(warm_up.index), **arrays)
-    return {"encoding": "npz+base64", "data": packed}

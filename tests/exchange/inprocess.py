@@ -24,9 +24,10 @@ from nifty_research.core.errors import NetworkError
 from nifty_research.core.settings import Settings
 from nifty_research.data.bars import Bars
 from nifty_research.exchange.account import Account
+from nifty_research.exchange.market import Market
 from nifty_research.exchange.rest import Faults, Rest, application
 from nifty_research.exchange.stream import Client, Hub
-from nifty_research.exchange.venue import Market, Venue
+from nifty_research.exchange.venue import Venue
 from nifty_research.session.opening import tokens_of
 from nifty_research.session.record import Recorder
 from nifty_research.session.trader import SessionPlan, Trader

@@ -14,7 +14,8 @@ from live_exchange import Live, live_exchange
 from nifty_research.core.clock import SimulatedClock
 from nifty_research.core.errors import AuthenticationError, NetworkError
 from nifty_research.engine.book import INTENT, Closed, Purpose
-from nifty_research.execution.orders import OrderManager, State, WorkingOrder
+from nifty_research.execution.orders import OrderManager
+from nifty_research.execution.states import State, WorkingOrder
 
 SLOW = 0.6  # seconds that the exchange takes
 PATIENCE = 0.25  # seconds that the client waits

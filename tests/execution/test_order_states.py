@@ -17,15 +17,9 @@ from nifty_research.broker.client import Outcome, Sent
 from nifty_research.core.clock import IST, SimulatedClock
 from nifty_research.core.errors import AuthenticationError, ExecutionError
 from nifty_research.engine.book import INTENT, Closed, Purpose
-from nifty_research.execution.orders import (
-    FINAL,
-    MOST_REFUSALS,
-    TRANSITIONS,
-    OrderManager,
-    State,
-    WorkingOrder,
-    tag_of,
-)
+from nifty_research.execution.orders import MOST_REFUSALS, OrderManager
+from nifty_research.execution.states import FINAL, TRANSITIONS, State, WorkingOrder
+from nifty_research.execution.tags import tag_of
 
 NINE = datetime(2026, 9, 15, 9, 15, tzinfo=IST)
 UNKNOWN = Outcome(Sent.UNKNOWN, error_type="ReadTimeout", message="silence")
@@ -316,7 +310,9 @@ def test_refused_entries_may_be_many() -> None:
     desk = Desk()
     desk.broker.answers = [REFUSED] * 20
     for _ in range(10):
-        desk.intend(Purpose.ENTRY)
+        _, endings = desk.intend(Purpose.ENTRY)
+        assert [one.closed for one in endings] == [Closed.REJECTED]
+    assert len(desk.broker.calls) == 10 and not desk.manager.is_blocked(0)
 
 
 def test_order_path_is_light() -> None:

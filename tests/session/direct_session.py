@@ -20,13 +20,15 @@ from nifty_research.core.errors import AuthenticationError
 from nifty_research.core.settings import Settings
 from nifty_research.data.bars import Bars
 from nifty_research.exchange.account import Account
+from nifty_research.exchange.market import Market
 from nifty_research.exchange.orders import Order
-from nifty_research.exchange.venue import Market, Venue
+from nifty_research.exchange.venue import Venue
 from nifty_research.exchange.wire import KiteError
 from nifty_research.ledger.journal import Journal
 from nifty_research.session.processes import effective_values
 from nifty_research.session.record import Recorder
-from nifty_research.session.trader import SessionPlan, Trader, warm_up_event
+from nifty_research.session.trader import SessionPlan, Trader
+from nifty_research.session.warmup import warm_up_event
 
 
 @dataclass

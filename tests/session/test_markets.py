@@ -105,6 +105,8 @@ def test_real_day_of_minutes(place: Path, nifty_data: Path) -> None:
     days = file_days(path)[3:5]
     bars, _ = read_bars(path, interval_minutes=1, days=(days[0], days[1]), keep_good=True)
     driven(place, bars, start_of(bars, days[1]))
+    (closed,) = events_of(place, "day closed")
+    assert closed.payload["day"] == days[1].isoformat()
 
 
 def test_real_week_of_quarters(place: Path, nifty_data: Path) -> None:
