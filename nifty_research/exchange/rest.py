@@ -19,6 +19,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route, WebSocketRoute
 
 from ..core.clock import IST
+from ..core.log import get_logger
 from .account import Account, margins
 from .stream import Hub
 from .venue import Venue
@@ -353,9 +354,14 @@ def application(rest: Rest) -> Starlette:
     )
 
 
+_log = get_logger("exchange.rest")
+
+
 async def _refused(request: Request, error: Exception) -> Response:
     if not isinstance(error, KiteError):
         raise error
+    told = {"error_type": error.error_type, "message": error.message, "code": error.code}
+    _log.info("refused", method=request.method, path=request.url.path, **told)
     return failure(error)
 
 

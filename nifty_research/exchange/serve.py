@@ -22,8 +22,12 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from ..core.errors import ExitCode, NetworkError, TradingSystemError
+from ..core.log import configure, get_logger
 from ..core.settings import Settings, load_settings
 from ..data.bars import Bars
+from ..engine.book import BarPhase, OrderKind
+from ..engine.entries import margin_of
+from ..engine.fill import fill_price, protected_price
 from .account import Account
 from .market import Market
 from .orders import Order
@@ -32,7 +36,7 @@ from .stream import Hub, barrier_text
 from .venue import Venue
 
 # %% auto #0
-__all__ = ['LockStep', 'admin_application', 'bound_socket', 'account_of', 'serve', 'main']
+__all__ = ['LockStep', 'admin_application', 'bound_socket', 'account_of', 'load_compiled_code', 'serve', 'main']
 
 # %% ../../nbs/exchange/serve.ipynb #1932e2b4
 class LockStep:
@@ -95,6 +99,7 @@ def admin_application(
     async def fault(request: Request) -> Response:
         "Bring about a fault that was asked for: slow replies or dead tokens."
         wanted: dict[str, Any] = await request.json()
+        _log.info("fault ordered", **wanted)
         if wanted["kind"] == "slow reply":
             faults.slow_replies += [float(wanted["seconds"])] * int(wanted.get("count", 1))
         elif wanted["kind"] == "token death":
@@ -182,6 +187,16 @@ async def _play(steps: LockStep, stop: asyncio.Event) -> None:
         stop.set()
 
 
+_log = get_logger("exchange.serve")
+
+
+def load_compiled_code() -> None:
+    "Compile what matching needs, before an order waits for it."
+    margin_of(1, 1.0)
+    protected_price(100.0, True, 0.01, 0.05)
+    fill_price(int(BarPhase.OPEN), int(OrderKind.LIMIT), True, 1.0, 1.0, 1.0, 1.0, 0.05, 0.0)
+
+
 async def serve(settings: Settings, bars: Bars, start: int) -> None:
     "Serve the exchange until it is told to stop or its parent has gone."
     updates: list[Order] = []
@@ -205,8 +220,11 @@ async def serve(settings: Settings, bars: Bars, start: int) -> None:
     tasks.append(asyncio.create_task(hub.keep_beating()))
     orphan = asyncio.create_task(_until_orphaned(stop))
     ports = {"port": public.getsockname()[1], "admin_port": admin.getsockname()[1]}
+    load_compiled_code()
     print(json.dumps(ports), flush=True)
+    _log.info("ready", **ports)
     await stop.wait()
+    _log.info("stopping", now=venue.market.now.isoformat(), finished=steps.finished)
     for server in servers:
         server.should_exit = True
     for task in (*tasks[2:], orphan):
@@ -223,6 +241,7 @@ def main(arguments: list[str] | None = None) -> int:
     given = parser.parse_args(arguments)
     try:
         settings = load_settings(profile=given.profile)
+        configure(settings.paths.log)
         asyncio.run(serve(settings, Bars.load(given.bars), given.start))
     except TradingSystemError as error:
         print(json.dumps({"error": str(error)}), flush=True)

@@ -27,6 +27,7 @@ from nifty_research.core.errors import (
     NetworkError,
     TradingSystemError,
 )
+from ..core.log import bound, configure, get_logger
 from ..core.money import rupees
 from ..core.settings import Settings, load_settings
 from ..ledger.journal import Journal
@@ -182,6 +183,9 @@ def await_first_ticks(feed: Feed, tokens: dict[str, int], timeout_s: float) -> N
             )
 
 # %% ../../nbs/session/opening.ipynb #678b1f10
+_log = get_logger("session.opening")
+
+
 @dataclass
 class OpenSession:
     "A session that is ready to trade."
@@ -192,6 +196,12 @@ class OpenSession:
 
     def trade(self) -> str:
         "Trade to the end, journal the verdict whatever happens, and answer with it."
+        plan = self.trader.plan
+        with bound(run=plan.run, account=self.trader.settings.account.id):
+            return self._traded()
+
+    def _traded(self) -> str:
+        _log.info("opened", checks={check.name: check.found for check in self.checks})
         try:
             verdict = self.trader.run()
             self._end({"verdict": verdict, "reason": self.trader.stop_reason})
@@ -200,6 +210,7 @@ class OpenSession:
             self._end({"verdict": verdict, "reason": "interrupted in the middle of a bar"})
         except Exception as error:
             self._end(failure_of(error))
+            _log.exception("session failed")
             raise
         return verdict
 
@@ -213,6 +224,7 @@ class OpenSession:
             "peak_memory_mb": peak_mb,  # of the kernel
         }
         self.journal.append("session ended", ended | measured, session=self.trader.plan.run)
+        _log.info("session ended", **ended, latency=measured["latency"], peak_memory_mb=peak_mb)
         self.journal.close()
 
 
@@ -252,6 +264,7 @@ def _opened(
 ) -> OpenSession:
     "The session, ready to trade."
     settings, plan = settings_of(started), plan_of(started)
+    configure(settings.paths.log)
     patience_s = settings.execution.call_timeout_s
     admin = AdminPort(addresses.admin, patience_s)
     first = datetime.fromisoformat(admin.status()["now"]).astimezone(IST)

@@ -29,14 +29,19 @@ def effective_values(settings: Settings) -> dict[str, str]:
     }
 
 
-def child_environment(settings: Settings, keys: Mapping[str, str]) -> dict[str, str]:
-    "Environment of a child: this one's, the effective settings, and the paper account's keys."
+def child_environment(
+    settings: Settings,
+    keys: Mapping[str, str],  # of the paper account
+    log: Path,  # JSON lines of this child alone, since two processes cannot rotate one file
+) -> dict[str, str]:
+    "Environment of a child: this one's, the effective settings, its log, and the paper keys."
     environment = dict(os.environ) | dict(keys)
     for name, value in effective_values(settings).items():
         section, key = name.rsplit(".", 1)
         variable = f"NIFTY_{section.replace(' ', '_')}__{key}".upper()
         environment[variable] = value
     environment["NIFTY_SETTINGS"] = str(settings.file)
+    environment["NIFTY_PATHS__LOG"] = str(log)
     return environment
 
 
@@ -67,7 +72,7 @@ class ExchangeProcess:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._log,
-            env=child_environment(settings, keys),
+            env=child_environment(settings, keys, log.with_suffix(".exchange.jsonl")),
             start_new_session=True,
         )
         self.addresses = self._ready(settings.exchange.host)

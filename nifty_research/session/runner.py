@@ -20,6 +20,7 @@ from typing import Any
 from .. import __version__
 from ..core.clock import WallClock
 from ..core.errors import CorruptStateError, ExitCode, SettingsError, UsageError
+from ..core.log import bound, configure, get_logger
 from ..core.settings import Settings
 from ..data.bars import Bars
 from ..ledger.journal import Journal
@@ -211,7 +212,7 @@ def start_papermill(run: Run, addresses: Addresses) -> subprocess.Popen[bytes]:
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
-            env=child_environment(run.settings, run.keys),
+            env=child_environment(run.settings, run.keys, run.log.with_suffix(".kernel.jsonl")),
             start_new_session=True,
         )
 
@@ -321,6 +322,9 @@ def last_words(run: Run) -> str:
     return lines[-1].strip() if lines else "nothing was printed"
 
 # %% ../../nbs/session/runner.ipynb #aae59eca
+_log = get_logger("session.runner")
+
+
 def run_session(
     request: SessionRequest,
     settings: Settings,
@@ -331,8 +335,23 @@ def run_session(
     require_tradable_mode(request.mode)
     ledger = settings.paths.ledger
     ledger.parent.mkdir(parents=True, exist_ok=True)
+    configure(settings.paths.log)
+    with bound(run=request.run, account=settings.account.id):
+        outcome = _supervised(request, settings, ledger, on_progress)
+        _log.info("session ended", verdict=outcome.verdict, reason=outcome.reason)
+    return outcome
+
+
+def _supervised(
+    request: SessionRequest,
+    settings: Settings,
+    ledger: Path,
+    on_progress: Callable[[Progress], None],
+) -> SessionOutcome:
+    "The session under its lease, with its processes."
     with Journal.open(ledger, settings.account.id, clock=WallClock(0.0)) as journal:
         run = prepare_run(request, settings, journal)
+        _log.info("session started", bars=run.total_bars, resumed=request.resume, epoch=run.epoch)
         try:
             with (
                 stop_on_signal(run),
@@ -341,6 +360,9 @@ def run_session(
                 ) as exchange,
             ):
                 papermill = start_papermill(run, exchange.addresses)
+                _log.info(
+                    "processes started", exchange=exchange.process.pid, papermill=papermill.pid
+                )
                 wait(run, papermill, exchange, on_progress)
             ended = ended_event(run)
             if ended is None:
@@ -349,6 +371,7 @@ def run_session(
             return outcome_of(run, ended)
         except Exception as error:
             journal.append("session ended", failure_of(error), session=request.run)
+            _log.error("session failed", error=repr(error))
             raise
         finally:
             journal.release()

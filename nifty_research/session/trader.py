@@ -19,9 +19,11 @@ from ..broker.client import Broker
 from ..broker.feed import Barrier, Feed, Lost, OrderUpdate, Ticks
 from ..core.clock import SimulatedClock
 from ..core.errors import AuthenticationError, DataError, NetworkError
+from ..core.log import get_logger
 from ..core.settings import Settings
 from ..data.bars import Bars
 from nifty_research.engine.book import (
+    LISTING,
     BarPhase,
     Buffers,
     Purpose,
@@ -47,7 +49,7 @@ from .record import Recorder
 from .window import BarBuilder, Window
 
 # %% auto #0
-__all__ = ['SessionPlan', 'Trader', 'latency_line']
+__all__ = ['TOLD_KINDS', 'TOLD_NAMES', 'SessionPlan', 'Trader', 'latency_line']
 
 # %% ../../nbs/session/trader.ipynb #46804dae
 @dataclass(frozen=True)
@@ -59,6 +61,15 @@ class SessionPlan:
     days: tuple[date, ...]
     warmup_days: tuple[date, ...]
     interval_minutes: int
+
+
+TOLD_KINDS = frozenset(
+    {"intent", "fill", "order rejected", "order unknown", "order found", "denial", "day closed"}
+)
+TOLD_NAMES = frozenset(
+    "tag symbol purpose side quantity price reason code limit value order_id message".split()
+)
+_log = get_logger("session.trader")
 
 
 class Trader:
@@ -103,6 +114,22 @@ class Trader:
         self._request: dict[str, Any] | None = None  # to stop
         self._flags: dict[pd.Timestamp, Any] = {}
         self._know_last_prices(warm_up)
+        self._rehearse(warm_up)
+
+    def _rehearse(self, warm_up: Bars) -> None:
+        "Load the compiled code on a scratch account, before the first bar waits for it."
+        count = len(self.plan.symbols)
+        if len(warm_up.index):
+            self.decider.last_view(warm_up)
+        nothing, desk = np.full(count, np.nan), Buffers(count)
+        positions, account = new_positions(count), new_account(1)
+        scratch = np.zeros(count, LISTING)
+        open_day(positions, account, self.rules, scratch, desk.intents, desk.counts)
+        take_targets(positions, self.rules, scratch, nothing, nothing, 0, desk.intents, desk.counts)
+        step(
+            positions, account, self.rules, scratch, nothing, nothing, nothing, nothing,
+            np.zeros(count, np.uint8), desk.intents, desk.denials, desk.counts,
+        )  # fmt: skip
 
     def _know_last_prices(self, warm_up: Bars) -> None:
         for place in range(len(self.plan.symbols)):
@@ -333,6 +360,7 @@ class Trader:
             if decided_since is not None:
                 self.latencies_us.append(round((time.perf_counter() - decided_since) * 1e6))
                 decided_since = None
+            self._tell(events)
             requests = self.orders.released() + requests
             if not requests:
                 return
@@ -343,6 +371,15 @@ class Trader:
             withdrawn = [one.order for one in requests if one.purpose is Purpose.CANCEL_EXIT]
             if withdrawn:
                 events += self._await_ends(withdrawn)
+
+    def _tell(self, events: Events) -> None:
+        "Log what became of orders; what the journal already held was logged then."
+        if self.recorder.is_catching_up:
+            return
+        for kind, payload in events:
+            if kind in TOLD_KINDS:
+                said = {name: value for name, value in payload.items() if name in TOLD_NAMES}
+                _log.info(kind, market_time=self.clock.now().isoformat(), **said)
 
     def _require_token(self, answers: Events) -> None:
         "Stop where the broker no longer knows who is asking; what it did accept is written first."
