@@ -1903,6 +1903,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                               'nifty_research/session/opening.py'),
                                                 'nifty_research.session.opening.open_session': ( 'session/opening.html#open_session',
                                                                                                  'nifty_research/session/opening.py'),
+                                                'nifty_research.session.opening.peak_memory_mb': ( 'session/opening.html#peak_memory_mb',
+                                                                                                   'nifty_research/session/opening.py'),
                                                 'nifty_research.session.opening.plan_of': ( 'session/opening.html#plan_of',
                                                                                             'nifty_research/session/opening.py'),
                                                 'nifty_research.session.opening.settings_of': ( 'session/opening.html#settings_of',

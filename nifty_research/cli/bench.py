@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import os
 import platform
-import resource
 import subprocess
 import sys
 import tempfile
@@ -92,6 +91,7 @@ def engine_figures(count: int = ENGINE_BARS) -> list[Figure]:
     from nifty_research.engine.backtest import backtest
     from nifty_research.engine.rules import bar_flags, days_of, rules_of
     from nifty_research.session.decide import Decider
+    from nifty_research.session.opening import peak_memory_mb
 
     settings = load_settings(overrides=SMALL_POSITIONS)
     bars = engine_market(settings, count)
@@ -116,10 +116,10 @@ def engine_figures(count: int = ENGINE_BARS) -> list[Figure]:
         )
 
     go(1000)
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    before = peak_memory_mb() * 2**20
     result = go()
     seconds = median_seconds(go, 5)
-    grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 - before
+    grown = peak_memory_mb() * 2**20 - before
     inputs = sum(a.nbytes for a in (bars.open, bars.high, bars.low, bars.close)) + sum(
         a.nbytes for a in (view.scores.entry, view.scores.exit, view.atr, flags)
     )

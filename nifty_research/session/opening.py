@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-import resource
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
@@ -37,7 +36,7 @@ from .warmup import warm_up_bars, warm_up_event
 
 # %% auto #0
 __all__ = ['Addresses', 'AdminPort', 'started_event', 'settings_of', 'plan_of', 'Check', 'check_account', 'check_money',
-           'tokens_of', 'await_first_ticks', 'OpenSession', 'failure_of', 'open_session', 'logged_in']
+           'tokens_of', 'await_first_ticks', 'OpenSession', 'peak_memory_mb', 'failure_of', 'open_session', 'logged_in']
 
 # %% ../../nbs/session/opening.ipynb #66baba16
 @dataclass(frozen=True)
@@ -217,7 +216,7 @@ class OpenSession:
     def _end(self, ended: dict[str, Any]) -> None:
         self.trader.feed.close()
         latencies = self.trader.latencies_us
-        peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+        peak_mb = peak_memory_mb()
         measured = {
             "latency": latency_line(latencies),
             "latencies_us": latencies,
@@ -226,6 +225,15 @@ class OpenSession:
         self.journal.append("session ended", ended | measured, session=self.trader.plan.run)
         _log.info("session ended", **ended, latency=measured["latency"], peak_memory_mb=peak_mb)
         self.journal.close()
+
+
+def peak_memory_mb() -> int:
+    "Highest resident memory of this process so far; 0 where the system does not tell."
+    status = Path("/proc/self/status")  # unlike getrusage, it does not count the parent's
+    if not status.exists():
+        return 0
+    lines = dict(line.split(":", 1) for line in status.read_text().splitlines())
+    return int(lines["VmHWM"].split()[0]) // 1024
 
 
 def failure_of(error: Exception) -> dict[str, Any]:

@@ -35,11 +35,12 @@ DAY = (date(2026, 9, 15),)
 
 
 def remains(place: Path) -> list[str]:
-    "Files beside the settings and the bars, the store's own left out."
+    "Files beside the settings and the bars; the store's own and the log left out."
     return sorted(
         str(one.relative_to(place))
         for one in place.rglob("*")
-        if one.is_file() and one.suffix not in (".ini", ".sqlite") and one.name != "bars.parquet"
+        if one.is_file() and one.suffix not in (".ini", ".sqlite", ".log")
+        if one.name != "bars.parquet"
         if not one.name.startswith("ledger.sqlite")
     )
 

@@ -109,8 +109,12 @@ def test_killed_kernel(place: Path) -> None:
     resumed(place, told, DAY)
 
 
+# Long enough for a second session to be started, and refused, while the first one trades.
+FOUR_DAYS = ("2026-09-15", "2026-09-16", "2026-09-17", "2026-09-18")
+
+
 def test_interrupted(place: Path) -> None:
-    with paper(place, "interrupted", DAY, interval_minutes=1) as told:
+    with paper(place, "interrupted", *FOUR_DAYS, interval_minutes=1) as told:
         told.until_bars(6)
         with (
             Journal.open(told.ledger, ACCOUNT, clock=WallClock()) as second,
