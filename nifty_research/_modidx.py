@@ -2193,6 +2193,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                                                   'nifty_research/strategies/contract.py'),
                                                     'nifty_research.strategies.contract.Indicators': ( 'strategies/contract.html#indicators',
                                                                                                        'nifty_research/strategies/contract.py'),
+                                                    'nifty_research.strategies.contract.Indicators.__init__': ( 'strategies/contract.html#indicators.__init__',
+                                                                                                                'nifty_research/strategies/contract.py'),
                                                     'nifty_research.strategies.contract.Indicators.atr': ( 'strategies/contract.html#indicators.atr',
                                                                                                            'nifty_research/strategies/contract.py'),
                                                     'nifty_research.strategies.contract.Indicators.crossing': ( 'strategies/contract.html#indicators.crossing',

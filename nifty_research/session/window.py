@@ -15,7 +15,7 @@ import pandas as pd
 from ..core.errors import DataError
 from ..data.bars import COLUMNS, ZONE, Bars
 from ..engine.book import Floats
-from .record import iso
+from .record import iso, stamps_of
 
 # %% auto #0
 __all__ = ['BarBuilder', 'Window']
@@ -72,14 +72,14 @@ class Window:
     def __init__(self, warm_up: Bars) -> None:
         self.count = len(warm_up.index)
         self._laid_out = warm_up
+        self._stamps = stamps_of(warm_up.index)
         self._columns: dict[str, Floats] = {}
 
     def add(self, start: datetime, builder: BarBuilder) -> None:
         "Append a completed bar; DataError naming the symbol where it cannot be one."
-        stamp = pd.Timestamp(start).tz_convert(ZONE)
-        index = self._laid_out.index
-        if self.count == len(index) or index[self.count] != stamp:
-            self._lay_out(stamp)
+        stamp = round(start.timestamp()) * 1_000_000_000
+        if self.count == len(self._stamps) or self._stamps[self.count] != stamp:
+            self._lay_out(pd.Timestamp(start).tz_convert(ZONE))
         row = {name: getattr(builder, name) for name in COLUMNS}
         _require_sound(row, self._laid_out.symbols, start)
         for name, column in self._columns.items():
@@ -94,6 +94,7 @@ class Window:
         empty = np.full((len(coming), len(filled.symbols)), np.nan)
         self._columns = {n: np.concatenate([getattr(filled, n), empty]) for n in COLUMNS}
         index = pd.DatetimeIndex(filled.index.append(coming))
+        self._stamps = stamps_of(index)
         self._laid_out = Bars(
             index,
             filled.symbols,

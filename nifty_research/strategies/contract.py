@@ -34,6 +34,9 @@ class Scores:
 class Indicators:
     "Indicators over a whole history: what a strategy gets as `ind` in research and backtests."
 
+    def __init__(self) -> None:
+        self._ranges: dict[int, tuple[Bars, Floats]] = {}  # by period, of the bars asked last
+
     def ema(
         self,
         values: Floats,  # (T, N)
@@ -47,8 +50,12 @@ class Indicators:
         bars: Bars,
         period: int = 14,  # Bars
     ) -> Floats:  # (T, N), rupees
-        "Average true range after Wilder (`indicators.ranges`)."
-        return atr(bars.high, bars.low, bars.close, period)
+        "Average true range after Wilder (`indicators.ranges`), computed once for the same bars."
+        known = self._ranges.get(period)
+        if known is None or known[0] is not bars:
+            known = (bars, atr(bars.high, bars.low, bars.close, period))
+            self._ranges[period] = known
+        return known[1]
 
     def crossing(
         self,
@@ -89,6 +96,7 @@ class HeldIndicators(Indicators):
     "Indicators that go on from held state: each `follow` adds rows to those seen before."
 
     def __init__(self) -> None:
+        super().__init__()
         self._states: list[tuple[str, Floats]] = []
         self._next = 0
 
