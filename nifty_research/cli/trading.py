@@ -106,6 +106,9 @@ def session_result(
     rows += [("parity", line), ("notebook", shown_path(files.notebook))]
     rows += [("report", shown_path(files.html)), ("trade book", shown_path(files.csv))]
     rows += [("look at it", f"make dashboard RUN={outcome.run}")]
+    if outcome.verdict in ("failed", "stopped"):
+        rows += [("saved", outcome.reason.rpartition("; ")[2])]
+        rows += [("go on with it", f"nifty paper --resume {outcome.run}")]
     record = outcome.record() | {
         "summary": asdict(view.summary()),
         "buy_and_hold_paise": gain,
