@@ -19,10 +19,12 @@ STRATEGY ?=
 PROFILE ?=
 SEED ?=
 PRODUCT ?=
+KEEP_GOOD ?=
 RUN ?=
 OPTIONS = $(if $(BARS),--bars '$(BARS)') $(if $(DAY),--day '$(DAY)') \
 	$(if $(INTERVAL),--interval '$(INTERVAL)') $(if $(STRATEGY),--strategy '$(STRATEGY)') \
-	$(if $(PROFILE),--profile '$(PROFILE)') $(if $(SEED),--seed '$(SEED)') $(if $(PRODUCT),--product '$(PRODUCT)')
+	$(if $(PROFILE),--profile '$(PROFILE)') $(if $(SEED),--seed '$(SEED)') \
+	$(if $(PRODUCT),--product '$(PRODUCT)') $(if $(KEEP_GOOD),--keep-good)
 
 .PHONY: help
 help:
@@ -39,6 +41,7 @@ help:
 	@echo
 	@echo 'paper and backtest take BARS=file DAY=2026-09-15 (or first..last) INTERVAL=minutes'
 	@echo 'STRATEGY=name PROFILE=conservative|exploratory|aggressive PRODUCT=MIS|CNC SEED=number'
+	@echo 'KEEP_GOOD=1 leaves unfit rows of a file out instead of refusing it'
 
 # Set-up ----------------------------------------------------------------------------------------
 
