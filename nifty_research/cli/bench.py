@@ -104,6 +104,7 @@ def engine_figures(count: int = ENGINE_BARS) -> list[Figure]:
     days = days_of(bars, settings.account.product)
 
     def go(rows: int = count) -> Any:
+        "One backtest over the first rows."
         return backtest(
             bars.rows(0, rows),
             view.scores.entry[:rows],
@@ -166,6 +167,7 @@ def peer_figures(bars: Any, view: Any, rate: float) -> list[Figure]:
     }
 
     def go() -> Any:
+        "One portfolio of the peer."
         return vectorbt.Portfolio.from_signals(
             np.nan_to_num(bars.close[:rows], nan=1.0),
             entry[:rows] > 0.7,
@@ -198,6 +200,7 @@ def watch_kernel(settings: Settings, run: str, peak: list[float]) -> Callable[[A
     "A progress callback that notes the kernel's resident memory in MB."
 
     def note(progress: Any) -> None:
+        "Look at the kernel once."
         with Journal.read_only(settings.paths.ledger) as journal:
             for event in journal.events(session=run, kinds=["kernel started"]):
                 pid = event.payload["pid"]

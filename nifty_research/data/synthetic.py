@@ -224,6 +224,7 @@ class _Hours:
 
     @classmethod
     def of(cls, day: date, interval_minutes: int, with_derivatives: bool) -> _Hours:
+        "The hours of one kind of share on a day."
         position = {start: at for at, start in enumerate(_minutes_of(day))}
         starts = tuple(bar_starts(day, interval_minutes, with_derivatives))
         first = np.array([position[start] for start in starts], dtype=np.int64)

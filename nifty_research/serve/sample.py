@@ -46,6 +46,7 @@ class _Tags:
     made: int = 0
 
     def of_request(self, symbol: int, purpose: Purpose) -> str:
+        "Tag of the order that a request places or changes."
         orders = self.entry if purpose in (Purpose.ENTRY, Purpose.CANCEL_ENTRY) else self.exit
         if purpose in _NEW or symbol not in orders:
             self.made += 1
