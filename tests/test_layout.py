@@ -28,6 +28,7 @@ TOOLS = {
     "pytest-xdist": "make test",
     "ruff": "make lint",
     "setuptools": "builds the package, make setup",
+    "types-cachetools": "types for mypy",
     "types-requests": "types for mypy",
     "voila": "make dashboard",
     "websockets": "uvicorn speaks WebSocket by it",

@@ -7,64 +7,29 @@ from __future__ import annotations
 
 import json
 import os
-import platform
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import date, datetime
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import psutil
 
+from .measure import Figure, Say, below, machine, median_seconds
 from ..core.errors import UsageError
 from ..core.settings import Settings, load_settings
 from ..ledger.journal import Journal
 
 # %% auto #0
-__all__ = ['Say', 'ENGINE_BARS', 'SMALL_POSITIONS', 'MINUTES', 'QUARTERS', 'Job', 'PARTS', 'Figure', 'below', 'machine',
-           'engine_market', 'engine_figures', 'median_seconds', 'peer_figures', 'settings_in', 'watch_kernel', 'ended',
-           'between', 'session_figures', 'start_figures', 'parity_jobs', 'tradable_days', 'parity_figures',
-           'in_own_process', 'run', 'default_data', 'main']
-
-# %% ../../nbs/cli/bench.ipynb #76c38bcd
-@dataclass(frozen=True)
-class Figure:
-    "One measured figure and what it must reach."
-
-    part: str
-    name: str
-    value: float | str
-    unit: str = ""
-    target: str = ""
-    reached: bool | None = None  # None: no target
-
-    def row(self) -> tuple[str, str, str, str]:
-        "As a line of the table."
-        value = f"{self.value:,.2f}" if isinstance(self.value, float) else str(self.value)
-        mark = {True: "reached", False: "MISSED", None: ""}[self.reached]
-        return (f"{self.part}: {self.name}", f"{value} {self.unit}".strip(), self.target, mark)
-
-
-def below(part: str, name: str, value: float, limit: float, unit: str) -> Figure:
-    "A figure that must stay below a limit."
-    return Figure(part, name, value, unit, f"< {limit:g} {unit}", value < limit)
-
-
-def machine() -> str:
-    "What this was measured on."
-    memory = psutil.virtual_memory().total / 2**30
-    return (
-        f"{platform.machine()}, {os.cpu_count()} cores, {memory:.0f} GiB, "
-        f"Python {platform.python_version()}"
-    )
-
-
-Say = Callable[[str], None]
+__all__ = ['ENGINE_BARS', 'SMALL_POSITIONS', 'MINUTES', 'QUARTERS', 'Job', 'MODULES', 'PARTS', 'engine_market', 'engine_figures',
+           'peer_figures', 'settings_in', 'watch_kernel', 'ended', 'between', 'session_figures', 'start_figures',
+           'parity_jobs', 'tradable_days', 'parity_figures', 'in_own_process', 'run', 'default_data', 'main']
 
 # %% ../../nbs/cli/bench.ipynb #f56c6278
 ENGINE_BARS = 94_000
@@ -141,16 +106,6 @@ def engine_figures(count: int = ENGINE_BARS) -> list[Figure]:
         below("engine", "memory beyond the input", (inputs + grown) / inputs, 3.0, "x the input"),
         *peer_figures(bars, view, rate),
     ]
-
-
-def median_seconds(call: Callable[[], Any], times: int) -> float:
-    "Median seconds of several calls."
-    spent = []
-    for _ in range(times):
-        began = time.perf_counter()
-        call()
-        spent.append(time.perf_counter() - began)
-    return float(np.median(spent))
 
 
 def peer_figures(bars: Any, view: Any, rate: float) -> list[Figure]:
@@ -331,7 +286,13 @@ def parity_figures(data: Path, most: int, say: Say) -> list[Figure]:
     ]
 
 # %% ../../nbs/cli/bench.ipynb #231bb1dc
-PARTS = ("engine", "session", "start", "parity")
+MODULES = {  # parts that a module of their own measures, by its `figures(data, say)`
+    "rules": "nifty_research.cli.bench_rules",
+    "store": "nifty_research.cli.bench_store",
+    "import": "nifty_research.cli.bench_import",
+    "caches": "nifty_research.cli.bench_caches",
+}
+PARTS = ("engine", "session", "start", "parity", *MODULES)
 
 
 def in_own_process(part: str, data: Path, most: int, say: Say) -> list[Figure]:
@@ -394,7 +355,10 @@ def _say(line: str) -> None:
 
 def main(part: str, data: Path, most: int) -> None:
     "One part as JSON lines."
-    found = engine_figures() if part == "engine" else parity_figures(data, most, _say)
+    if part in MODULES:
+        found = import_module(MODULES[part]).figures(data, _say)
+    else:
+        found = engine_figures() if part == "engine" else parity_figures(data, most, _say)
     for figure in found:
         print(json.dumps(asdict(figure)), flush=True)
 

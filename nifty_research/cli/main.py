@@ -15,6 +15,7 @@ import typer
 from typer import TyperException
 from typer.main import get_command
 
+from .groups import data_app, market_app
 from nifty_research.cli.options import (
     BarsOption,
     DayOption,
@@ -58,6 +59,8 @@ session_app = _group("session", "A session that is running.")
 new_app = _group("new", "Begin something new.")
 settings_app = _group("settings", "What is in force, and why.")
 ledger_app = _group("ledger", "The journal of all accounts.")
+app.add_typer(market_app, name="market")
+app.add_typer(data_app, name="data")
 
 RunArgument = Annotated[
     str, typer.Argument(help="Run, as nifty runs lists it; a unique part will do.")
@@ -299,7 +302,10 @@ def warm(as_json: JsonOption = False) -> None:
 def bench(
     parts: Annotated[
         list[str] | None,
-        typer.Option("--part", help="engine, session, start or parity; may be given again."),
+        typer.Option(
+            "--part",
+            help="engine, session, start, parity, rules, store, import, caches; may be repeated.",
+        ),
     ] = None,
     data: Annotated[
         Path | None, typer.Option("--data", help="Folder of recorded data. Default: NIFTY_DATA.")

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validat
 
 # %% auto #0
 __all__ = ['SECTIONS', 'Section', 'Paths', 'Account', 'Market', 'StrategyChoice', 'Ensemble', 'Risk', 'Execution', 'Exchange',
-           'Session', 'Kite', 'allowed', 'meaning']
+           'Session', 'Kite', 'Cache', 'Quotas', 'Quality', 'allowed', 'meaning']
 
 # %% ../../nbs/core/sections.ipynb #e6320879
 class Section(BaseModel):
@@ -30,6 +30,7 @@ class Paths(Section):
 
     runs: Path = Field(description="Folder for executed notebooks and reports of sessions")
     ledger: Path = Field(description="Journal of all accounts (SQLite), on a local disk")
+    store: Path = Field(description="Folder of market data: bars, contracts, instruments")
     notebooks: Path = Field(description="Folder of the notebooks that the package is made from")
     session_notebook: Path = Field(description="Notebook that papermill executes for a session")
     log: Path = Field(description="Log file, one JSON object a line, rotated")
@@ -280,6 +281,51 @@ class Kite(Section):
     stream: str = Field(description="Address for ticks", pattern=r"^wss?://\S+$")
     login: str = Field(description="Page where a person logs in", pattern=r"^https?://\S+$")
 
+
+class Cache(Section):
+    "How long answers of the broker are kept for pages and charts; decisions never read them."
+
+    title = "cache"
+
+    prices_items: int = Field(description="Prices kept, the least used go first", ge=1, le=100_000)
+    prices_s: float = Field(description="Seconds a price is kept", gt=0.0, le=3600.0)
+    history_s: float = Field(description="Seconds candles are kept", gt=0.0, le=3600.0)
+    tokens_s: float = Field(
+        description="Seconds an instrument token, or that there is none, is kept",
+        gt=0.0,
+        le=86_400.0,
+    )
+
+
+class Quotas(Section):
+    "Calls to the broker; Kite allows 1 quote, 3 histories and 10 others a second."
+
+    title = "quotas"
+
+    quotes_per_s: int = Field(description="Quote calls a second", ge=1, le=1)
+    history_per_s: int = Field(description="Calls for candles a second", ge=1, le=3)
+    other_per_s: int = Field(description="Other reading calls a second", ge=1, le=10)
+
+
+class Quality(Section):
+    "From where on data is doubted."
+
+    title = "quality"
+
+    spike_fraction: float = Field(
+        description="Move that is reversed at once from which on a bar is a spike, fraction",
+        gt=0.0,
+        lt=1.0,
+    )
+    stale_bars: int = Field(
+        description="Bars in a row at one price from which on a price is stale", ge=2, le=10_000
+    )
+    silent_after_s: int = Field(
+        description="Seconds without a tick, while the market trades, that raise an alert",
+        ge=1,
+        le=3600,
+    )
+
 # %% ../../nbs/core/sections.ipynb #8bd30130
 def allowed(
     section: type[Section],  # Model of the section
@@ -319,6 +365,9 @@ SECTIONS: dict[str, type[Section]] = {
         Exchange,
         Session,
         Kite,
+        Cache,
+        Quotas,
+        Quality,
     )
 }
 

@@ -21,12 +21,15 @@ from .errors import SettingsError
 from nifty_research.core.sections import (
     SECTIONS,
     Account,
+    Cache,
     Ensemble,
     Exchange,
     Execution,
     Kite,
     Market,
     Paths,
+    Quality,
+    Quotas,
     Risk,
     Session,
     StrategyChoice,
@@ -68,6 +71,9 @@ class Settings:
     exchange: Exchange
     session: Session
     kite: Kite
+    cache: Cache
+    quotas: Quotas
+    quality: Quality
     texts: Mapping[str, Mapping[str, str]]  # Section, key, value as it was written
     origins: Mapping[str, str]  # "section.key" and where its value came from
 
