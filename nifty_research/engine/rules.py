@@ -22,7 +22,8 @@ from ..market.phases import continuous_windows
 from ..market.ticks import tick_size
 
 # %% auto #0
-__all__ = ['LARGEST_SHARES', 'LARGEST_RUPEES', 'rules_of', 'DayRules', 'day_rules', 'reference_prices', 'days_of', 'bar_flags']
+__all__ = ['LARGEST_SHARES', 'LARGEST_RUPEES', 'rules_of', 'DayRules', 'day_rules', 'reference_prices', 'tick_prices', 'days_of',
+           'bar_flags']
 
 # %% ../../nbs/engine/rules.ipynb #0fdc8fc1
 def rules_of(
@@ -68,13 +69,15 @@ def day_rules(
     symbols: Sequence[str],
     reference_prices: Mapping[str, float],  # previous close in rupees
     product: str,  # MIS or CNC
+    tick_prices: Mapping[str, float] | None = None,  # set the tick; None: the reference prices
 ) -> DayRules:
     "Tick, lot, sector, largest order and charges of a day."
+    classes = reference_prices if tick_prices is None else tick_prices
     sectors = sorted({sector_of(symbol) for symbol in symbols})
     listings = np.zeros(len(symbols), LISTING)
     for place, symbol in enumerate(symbols):
         price = reference_prices[symbol]
-        listings[place]["tick"] = tick_size(day, price)
+        listings[place]["tick"] = tick_size(day, classes[symbol])
         listings[place]["lot"] = 1
         listings[place]["sector"] = sectors.index(sector_of(symbol))
         listings[place]["freeze"] = min(LARGEST_SHARES, int(LARGEST_RUPEES / price))
@@ -109,13 +112,26 @@ def reference_prices(
     return dict(zip(bars.symbols, np.where(np.isnan(found), 1.0, found).tolist(), strict=True))
 
 
+def tick_prices(
+    bars: Bars,
+    day: date,
+) -> dict[str, float]:  # rupees
+    "Price of every symbol that sets its tick on a day: last close of the month before, if known."
+    month = pd.Timestamp(day.replace(day=1), tz=bars.index.tz)
+    closes = _last_known(bars.close[: int(bars.index.searchsorted(month))])
+    found = dict(zip(bars.symbols, closes.tolist(), strict=True))
+    near = reference_prices(bars, day)
+    return {symbol: near[symbol] if np.isnan(price) else price for symbol, price in found.items()}
+
+
 def days_of(
     bars: Bars,
     product: str,  # MIS or CNC
 ) -> list[DayRules]:
     "Day rules for every day of the bars."
     return [
-        day_rules(day, bars.symbols, reference_prices(bars, day), product) for day in bars.days()
+        day_rules(day, bars.symbols, reference_prices(bars, day), product, tick_prices(bars, day))
+        for day in bars.days()
     ]
 
 # %% ../../nbs/engine/rules.ipynb #8b133fcd

@@ -13,7 +13,7 @@ import pandas as pd
 
 from ..core.settings import Settings
 from ..data.bars import Bars
-from ..engine.rules import reference_prices
+from ..engine.rules import reference_prices, tick_prices
 from .wire import Quote
 from ..market.instruments import Instrument, paper_instruments
 from ..market.members import has_derivatives
@@ -48,8 +48,8 @@ class Market:
     def open_day(self, moment: datetime) -> None:
         "New instruments (ticks change) and empty quotes for a day."
         day = moment.date()
-        references = reference_prices(self.bars, day)
-        instruments = paper_instruments(self.bars.symbols, day, references)
+        classes = tick_prices(self.bars, day)
+        instruments = paper_instruments(self.bars.symbols, day, classes)
         self.instruments = {one.tradingsymbol: one for one in instruments}
         self.by_token = {one.instrument_token: one for one in instruments}
         seconds = int(moment.timestamp())

@@ -227,6 +227,18 @@ def test_reference_prices_look_back_as_far_as_they_must() -> None:
     assert reference_prices(bars, bars.days()[-1]) == {"A": 77.0, "B": 3.0}
 
 
+def test_the_tick_follows_the_last_close_of_the_month_before() -> None:
+    # ₹1,010 at the end of August, below ₹1,000 since: the class holds until September is over.
+    index = pd.DatetimeIndex(
+        ["2026-08-31 10:00", "2026-09-14 10:00", "2026-09-15 10:00", "2026-10-01 10:00"],
+        tz="Asia/Kolkata",
+    )
+    close = np.array([[1010.0], [990.0], [985.0], [984.0]])
+    bars = Bars(index, ("A",), close, close, close, close, close, 1)
+    ticks = [float(rules.listings["tick"][0]) for rules in days_of(bars, "MIS")]
+    assert ticks[1:] == [0.10, 0.10, 0.05]
+
+
 def test_the_largest_order_is_bounded_in_shares_and_in_rupees() -> None:
     listings = day_rules(
         SINCE, ["RELIANCE", "MRF"], {"RELIANCE": 500.0, "MRF": 1.5e5}, "MIS"
