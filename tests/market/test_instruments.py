@@ -1,7 +1,7 @@
 """Ticks and instruments against the broker's own list and the broker's own client."""
 
 import gzip
-import os
+from collections import Counter
 from datetime import date
 from pathlib import Path
 
@@ -12,16 +12,18 @@ from hypothesis import strategies as st
 from nifty_research.core.errors import DataError, MissingDataError
 from nifty_research.market.instruments import (
     COLUMNS,
+    Instrument,
     exchange_token_of,
     instrument_token_of,
     instruments_csv,
     paper_instruments,
     parse_instruments,
+    read_instruments,
+    token_code,
 )
 from nifty_research.market.members import _INDUSTRY_OF, RENAMES
 from nifty_research.market.ticks import tick_reference_day, tick_size
 
-DATA = Path(os.environ.get("NIFTY_DATA", Path(__file__).parents[2] / "../shared/data"))
 DAY = date(2026, 9, 15)
 TOKENS = (6756156, 6597298)
 PRICES = st.floats(0.05, 200_000, allow_nan=False)
@@ -103,12 +105,106 @@ def test_the_brokers_client_reads_our_list() -> None:
     assert rows[0]["last_price"] == rows[0]["strike"] == 0.0
 
 
-@pytest.mark.skipif(not (DATA / "ref").is_dir(), reason=f"no recorded data in {DATA}")
-def test_the_brokers_list_is_read() -> None:
-    with gzip.open(DATA / "ref/kite_instruments_nse.csv.gz", "rt") as file:
-        text = "".join(line for line in file if not line.startswith("# "))
-    instruments = parse_instruments(text)
+# ---- every kind of instrument -----------------------------------------------------------------
+
+WORDS = st.text("ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789&- ,", min_size=1, max_size=20)
+SHARES = st.builds(
+    Instrument,
+    instrument_token=st.integers(1, 2**31 - 1),
+    exchange_token=st.integers(1, 2**23),
+    tradingsymbol=WORDS,
+    name=WORDS,
+    tick_size=st.sampled_from((0.0, 0.0025, 0.01, 0.05, 0.1, 1.0)),
+    lot_size=st.integers(0, 10_000),
+    segment=st.sampled_from(("NSE", "INDICES")),
+    last_price=st.floats(0, 1e6),
+)
+CONTRACTS = st.builds(
+    Instrument,
+    instrument_token=st.integers(1, 2**31 - 1),
+    exchange_token=st.integers(1, 2**23),
+    tradingsymbol=WORDS,
+    name=WORDS,
+    tick_size=st.sampled_from((0.0025, 0.05, 1.0)),
+    lot_size=st.integers(1, 10_000),
+    instrument_type=st.sampled_from(("FUT", "CE", "PE")),
+    segment=st.sampled_from(("NFO-OPT", "CDS-FUT", "MCX-OPT")),
+    exchange=st.sampled_from(("NFO", "CDS", "MCX")),
+    expiry=st.dates(date(2015, 1, 1), date(2032, 1, 1)),
+    strike=st.floats(0, 1e6),
+)
+
+
+@given(st.lists(st.one_of(SHARES, CONTRACTS), max_size=6))
+def test_a_list_reads_back_as_it_was_written(some: list[Instrument]) -> None:
+    assert parse_instruments(instruments_csv(some)) == some
+
+
+@given(st.lists(CONTRACTS, min_size=1, max_size=4))
+def test_days_written_first_are_refused_until_they_are_announced(some: list[Instrument]) -> None:
+    text = instruments_csv(some)
+    for one in some:
+        assert one.expiry is not None
+        text = text.replace(f",{one.expiry:%Y-%m-%d},", f",{one.expiry:%d-%m-%Y},")
+    with pytest.raises(DataError, match="day_first=True"):
+        parse_instruments(text)
+    assert parse_instruments(text, day_first=True) == some
+
+
+BROKEN = {
+    "lot": (",65,FUT", ",65.5,FUT"),
+    "tick": (",0.1,65", ",nan,65"),
+    "token": ("17512706,", ",,"),
+    "type": (",FUT,", ",FUTURE,"),
+    "no expiry": ("2026-09-29", ""),
+    "expiry": ("2026-09-29", "2026-09-31"),
+    "cells": (",NFO\n", "\n"),
+}
+
+
+@pytest.mark.parametrize("fault", BROKEN)
+def test_a_row_that_cannot_be_read_is_named_by_its_line(fault: str) -> None:
+    good = "17512706,68409,NIFTY26SEPFUT,NIFTY,0.0,2026-09-29,0.0,0.1,65,FUT,NFO-FUT,NFO\n"
+    text = ",".join(COLUMNS) + "\n" + good + good.replace(*BROKEN[fault])
+    with pytest.raises(DataError, match="line 3"):
+        parse_instruments(text)
+    kept, faults = read_instruments(text)
+    assert len(kept) == 1 and [fault.line for fault in faults] == [3]
+
+
+def listed(nifty_data: Path, name: str) -> str:
+    with gzip.open(nifty_data / "ref" / name, "rt") as file:
+        return file.read()
+
+
+def test_the_brokers_list_of_shares_and_indices_is_read(nifty_data: Path) -> None:
+    instruments, faults = read_instruments(listed(nifty_data, "kite_instruments_nse.csv.gz"))
     reliance = next(i for i in instruments if i.tradingsymbol == "RELIANCE")
     assert reliance.instrument_token == reliance.exchange_token * 256 + 1 == 738561
     assert reliance.tick_size == 0.05
-    assert len(instruments) == 5674
+    assert Counter(i.kind for i in instruments) == {"equity": 5602, "index": 72}
+    assert [fault.text.split(",")[0] for fault in faults] == ["# 3077377"]  # struck out by hand
+
+
+def test_the_brokers_list_of_contracts_is_read_and_written_back(nifty_data: Path) -> None:
+    text = listed(nifty_data, "kite_instruments_nfo_2025-11.csv.gz")
+    instruments = parse_instruments(text)
+    assert Counter(i.kind for i in instruments) == {"option": 38116, "future": 636}
+    assert {token_code(i.instrument_token) for i in instruments} == {"NFO"}
+    lots = {i.expiry: i.lot_size for i in instruments if i.underlying == "NIFTY"}
+    assert lots[date(2025, 12, 30)] == 75 and lots[date(2026, 1, 27)] == 65
+    again = parse_instruments(instruments_csv(instruments))
+    assert again == instruments
+
+
+def test_a_list_rewritten_by_a_spreadsheet_is_read_when_announced(nifty_data: Path) -> None:
+    text = listed(nifty_data, "kite_instruments_2024-04.csv.gz")
+    with pytest.raises(DataError, match="day_first=True"):
+        parse_instruments(text)
+    instruments = parse_instruments(text, day_first=True)
+    assert Counter(i.kind for i in instruments) == {"option": 30452, "future": 558, "equity": 363}
+    lots = {i.underlying: i.lot_size for i in instruments if i.instrument_type == "FUT"}
+    assert (lots["NIFTY"], lots["BANKNIFTY"]) == (50, 15)
+    assert {i.expiry for i in instruments if i.tradingsymbol == "NIFTY24APRFUT"} == {
+        date(2024, 4, 25)
+    }
