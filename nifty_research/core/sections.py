@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validat
 
 # %% auto #0
 __all__ = ['SECTIONS', 'Section', 'Paths', 'Account', 'Market', 'StrategyChoice', 'Ensemble', 'Risk', 'Execution', 'Exchange',
-           'Session', 'Kite', 'Cache', 'Quotas', 'Quality', 'allowed', 'meaning']
+           'Session', 'Kite', 'Cache', 'Quotas', 'Reads', 'Quality', 'allowed', 'meaning']
 
 # %% ../../nbs/core/sections.ipynb #e6320879
 class Section(BaseModel):
@@ -289,6 +289,9 @@ class Cache(Section):
 
     prices_items: int = Field(description="Prices kept, the least used go first", ge=1, le=100_000)
     prices_s: float = Field(description="Seconds a price is kept", gt=0.0, le=3600.0)
+    history_items: int = Field(
+        description="Answers with candles kept, the least used go first", ge=1, le=100_000
+    )
     history_s: float = Field(description="Seconds candles are kept", gt=0.0, le=3600.0)
     tokens_s: float = Field(
         description="Seconds an instrument token, or that there is none, is kept",
@@ -305,6 +308,26 @@ class Quotas(Section):
     quotes_per_s: int = Field(description="Quote calls a second", ge=1, le=1)
     history_per_s: int = Field(description="Calls for candles a second", ge=1, le=3)
     other_per_s: int = Field(description="Other reading calls a second", ge=1, le=10)
+
+
+class Reads(Section):
+    "What is done when the broker does not answer a question; orders are never sent again."
+
+    title = "reads"
+
+    retries: int = Field(description="Times a question is asked again", ge=0, le=20)
+    first_wait_s: float = Field(
+        description="Seconds before the first of them; doubled each time, with chance added",
+        gt=0.0,
+        le=60.0,
+    )
+    operation_s: float = Field(
+        description="Seconds after which asking again is given up", gt=0.0, le=600.0
+    )
+    failures: int = Field(
+        description="Failures in a row after which the broker is left alone", ge=1, le=1_000
+    )
+    pause_s: float = Field(description="Seconds for which it is left alone", gt=0.0, le=3600.0)
 
 
 class Quality(Section):
@@ -367,6 +390,7 @@ SECTIONS: dict[str, type[Section]] = {
         Kite,
         Cache,
         Quotas,
+        Reads,
         Quality,
     )
 }

@@ -30,6 +30,7 @@ from nifty_research.core.sections import (
     Paths,
     Quality,
     Quotas,
+    Reads,
     Risk,
     Session,
     StrategyChoice,
@@ -73,6 +74,7 @@ class Settings:
     kite: Kite
     cache: Cache
     quotas: Quotas
+    reads: Reads
     quality: Quality
     texts: Mapping[str, Mapping[str, str]]  # Section, key, value as it was written
     origins: Mapping[str, str]  # "section.key" and where its value came from
