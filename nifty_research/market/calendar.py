@@ -12,89 +12,22 @@ from types import MappingProxyType
 
 from ..core.clock import to_ist
 from ..core.errors import DataError, UnknownRuleError
-from .phases import SPECIAL_DAYS, Phase, continuous_windows, phase_at
+from .phases import Phase, Segment, Span, phase_at, segment_windows
+from .rules import about_subject, history, rule_if_any
+from .special import FULL_WEEKEND_SESSIONS, SPECIAL_DAYS
 
 # %% auto #0
-__all__ = ['HOLIDAYS', 'FIRST_DAY', 'LAST_DAY', 'FULL_WEEKEND_SESSIONS', 'is_session', 'sessions', 'next_session',
-           'previous_session', 'why_closed', 'require_session', 'is_open', 'bar_starts']
-
-# %% ../../nbs/market/calendar.ipynb #1a4cef3d
-_CLOSURES = """
-2015: 01-26 Republic Day; 02-17 Mahashivratri; 03-06 Holi; 04-02 Mahavir Jayanti
-2015: 04-03 Good Friday; 04-14 Ambedkar Jayanti; 05-01 Maharashtra Day; 09-17 Ganesh Chaturthi
-2015: 09-25 Bakri Id; 10-02 Gandhi Jayanti; 10-22 Dussehra; 11-12 Diwali Balipratipada
-2015: 11-25 Guru Nanak Jayanti; 12-25 Christmas
-2016: 01-26 Republic Day; 03-07 Mahashivratri; 03-24 Holi; 03-25 Good Friday
-2016: 04-14 Ambedkar Jayanti; 04-15 Ram Navami; 04-19 Mahavir Jayanti; 07-06 Id-ul-Fitr
-2016: 08-15 Independence Day; 09-05 Ganesh Chaturthi; 09-13 Bakri Id; 10-11 Dussehra
-2016: 10-12 Moharram; 10-31 Diwali Balipratipada; 11-14 Guru Nanak Jayanti
-2017: 01-26 Republic Day; 02-24 Mahashivratri; 03-13 Holi; 04-04 Ram Navami; 04-14 Good Friday
-2017: 05-01 Maharashtra Day; 06-26 Id-ul-Fitr; 08-15 Independence Day; 08-25 Ganesh Chaturthi
-2017: 10-02 Gandhi Jayanti; 10-20 Diwali Balipratipada; 12-25 Christmas
-2018: 01-26 Republic Day; 02-13 Mahashivratri; 03-02 Holi; 03-29 Mahavir Jayanti
-2018: 03-30 Good Friday; 05-01 Maharashtra Day; 08-15 Independence Day; 08-22 Bakri Id
-2018: 09-13 Ganesh Chaturthi; 09-20 Moharram; 10-02 Gandhi Jayanti; 10-18 Dussehra
-2018: 11-08 Diwali Balipratipada; 11-23 Guru Nanak Jayanti; 12-25 Christmas
-2019: 03-04 Mahashivratri; 03-21 Holi; 04-17 Mahavir Jayanti; 04-19 Good Friday
-2019: 04-29 Parliamentary election; 05-01 Maharashtra Day; 06-05 Id-ul-Fitr; 08-12 Bakri Id
-2019: 08-15 Independence Day; 09-02 Ganesh Chaturthi; 09-10 Moharram; 10-02 Gandhi Jayanti
-2019: 10-08 Dussehra; 10-21 Assembly election; 10-28 Diwali Balipratipada
-2019: 11-12 Guru Nanak Jayanti; 12-25 Christmas
-2020: 02-21 Mahashivratri; 03-10 Holi; 04-02 Ram Navami; 04-06 Mahavir Jayanti; 04-10 Good Friday
-2020: 04-14 Ambedkar Jayanti; 05-01 Maharashtra Day; 05-25 Id-ul-Fitr; 10-02 Gandhi Jayanti
-2020: 11-16 Diwali Balipratipada; 11-30 Guru Nanak Jayanti; 12-25 Christmas
-2021: 01-26 Republic Day; 03-11 Mahashivratri; 03-29 Holi; 04-02 Good Friday
-2021: 04-14 Ambedkar Jayanti; 04-21 Ram Navami; 05-13 Id-ul-Fitr; 07-21 Bakri Id; 08-19 Moharram
-2021: 09-10 Ganesh Chaturthi; 10-15 Dussehra; 11-05 Diwali Balipratipada; 11-19 Guru Nanak Jayanti
-2022: 01-26 Republic Day; 03-01 Mahashivratri; 03-18 Holi; 04-14 Ambedkar Jayanti
-2022: 04-15 Good Friday; 05-03 Id-ul-Fitr; 08-09 Moharram; 08-15 Independence Day
-2022: 08-31 Ganesh Chaturthi; 10-05 Dussehra; 10-26 Diwali Balipratipada; 11-08 Guru Nanak Jayanti
-2023: 01-26 Republic Day; 03-07 Holi; 03-30 Ram Navami; 04-04 Mahavir Jayanti; 04-07 Good Friday
-2023: 04-14 Ambedkar Jayanti; 05-01 Maharashtra Day; 06-29 Bakri Id; 08-15 Independence Day
-2023: 09-19 Ganesh Chaturthi; 10-02 Gandhi Jayanti; 10-24 Dussehra; 11-14 Diwali Balipratipada
-2023: 11-27 Guru Nanak Jayanti; 12-25 Christmas
-2024: 01-22 Special holiday; 01-26 Republic Day; 03-08 Mahashivratri; 03-25 Holi
-2024: 03-29 Good Friday; 04-11 Id-ul-Fitr; 04-17 Ram Navami; 05-01 Maharashtra Day
-2024: 05-20 Parliamentary election; 06-17 Bakri Id; 07-17 Moharram; 08-15 Independence Day
-2024: 10-02 Gandhi Jayanti; 11-15 Guru Nanak Jayanti; 11-20 Assembly election; 12-25 Christmas
-2025: 02-26 Mahashivratri; 03-14 Holi; 03-31 Id-ul-Fitr; 04-10 Mahavir Jayanti
-2025: 04-14 Ambedkar Jayanti; 04-18 Good Friday; 05-01 Maharashtra Day; 08-15 Independence Day
-2025: 08-27 Ganesh Chaturthi; 10-02 Gandhi Jayanti; 10-22 Diwali Balipratipada
-2025: 11-05 Guru Nanak Jayanti; 12-25 Christmas
-2026: 01-15 Municipal election; 01-26 Republic Day; 03-03 Holi; 03-26 Ram Navami
-2026: 03-31 Mahavir Jayanti; 04-03 Good Friday; 04-14 Ambedkar Jayanti; 05-01 Maharashtra Day
-2026: 05-28 Bakri Id; 06-26 Moharram; 09-14 Ganesh Chaturthi; 10-02 Gandhi Jayanti; 10-20 Dussehra
-2026: 11-10 Diwali Balipratipada; 11-24 Guru Nanak Jayanti; 12-25 Christmas
-"""
+__all__ = ['HOLIDAYS', 'FIRST_DAY', 'LAST_DAY', 'is_session', 'sessions', 'next_session', 'previous_session', 'why_closed',
+           'require_session', 'is_open', 'is_segment_session', 'is_clearing_day', 'segment_bar_starts', 'bar_starts']
 
 # %% ../../nbs/market/calendar.ipynb #0c198e97
-def _closures_of_year(line: str) -> dict[date, str]:
-    year, days = line.split(":", 1)
-    pairs = (entry.strip().split(" ", 1) for entry in days.split(";"))
-    return {date.fromisoformat(f"{year}-{day}"): name for day, name in pairs}
-
-
 HOLIDAYS: MappingProxyType[date, str] = MappingProxyType(
-    {
-        day: name
-        for line in _CLOSURES.strip().splitlines()
-        for day, name in _closures_of_year(line).items()
-    }
+    {row.since: str(row["name"]) for row in history("holidays", "NSE")}
 )
-FIRST_DAY, LAST_DAY = date(2015, 1, 1), date(2026, 12, 31)
+_COVERED = about_subject("holidays")
+FIRST_DAY, LAST_DAY = _COVERED.covers_from, _COVERED.known_to
 
 # %% ../../nbs/market/calendar.ipynb #d29a556a
-FULL_WEEKEND_SESSIONS: MappingProxyType[date, str] = MappingProxyType(
-    {
-        date(2015, 2, 28): "Union Budget",
-        date(2020, 2, 1): "Union Budget",
-        date(2024, 1, 20): "in place of 2024-01-22",
-        date(2025, 2, 1): "Union Budget",
-        date(2026, 2, 1): "Union Budget, NSE CMTR72349",
-    }
-)
-
-
 @cache
 def _all_sessions() -> tuple[date, ...]:
     span = (LAST_DAY - FIRST_DAY).days + 1
@@ -195,15 +128,43 @@ def is_open(
     day = to_ist(moment).date()
     return is_session(day) and phase_at(moment, has_derivatives) is Phase.CONTINUOUS
 
+# %% ../../nbs/market/calendar.ipynb #47dc34cf
+_OTHER_HOLIDAYS = {
+    Segment.CURRENCY: ("currency_holidays", "currency"),
+    Segment.COMMODITY: ("commodity_holidays", "commodity"),
+}
+
+
+def is_segment_session(day: date, segment: Segment) -> bool:
+    "Whether a segment trades on a day, be it for half of it."
+    if segment.follows_nse:
+        return is_session(day)
+    holiday = rule_if_any(*_OTHER_HOLIDAYS[segment], day)
+    if holiday is not None:
+        return segment is Segment.COMMODITY and holiday["closed"] != "day"
+    if day.weekday() >= 5 and is_session(day):
+        raise UnknownRuleError(
+            f"whether the segment {segment.value!r} trades on this day is not known",
+            where="market.calendar",
+            value=f"{day} (a {day:%A} with a session of the shares)",
+            remedy="add the day with its circular to the tables",
+        )
+    return day.weekday() < 5
+
+
+def is_clearing_day(day: date) -> bool:
+    "Whether funds and shares are settled on a day."
+    return rule_if_any("clearing_holidays", "clearing", day) is None and day.weekday() < 5
+
 # %% ../../nbs/market/calendar.ipynb #71342253
-def bar_starts(
-    day: date,  # A session
+def segment_bar_starts(
+    day: date,  # A session of the segment
     interval_minutes: int,  # Length of a bar, 1 or more
-    has_derivatives: bool,  # Whether the share has derivatives on that day
+    segment: Segment,
     *,
     partial: bool = False,  # Also the shorter bar that a window may end with
 ) -> list[datetime]:  # IST
-    "Starts of the bars of a session."
+    "Starts of the bars of a segment on a session."
     if interval_minutes < 1:
         raise DataError(
             "a bar lasts at least one minute",
@@ -214,9 +175,27 @@ def bar_starts(
     step = timedelta(minutes=interval_minutes)
     needed = timedelta(minutes=1) if partial else step
     starts = []
-    for opens, ends in continuous_windows(require_session(day), has_derivatives):
+    for opens, ends in _session_windows(day, segment):
         moment = opens
         while moment + needed <= ends:
             starts.append(moment)
             moment += step
     return starts
+
+
+def _session_windows(day: date, segment: Segment) -> tuple[Span, ...]:
+    if segment.follows_nse:
+        return segment_windows(require_session(day), segment)
+    return segment_windows(day, segment) if is_segment_session(day, segment) else ()
+
+
+def bar_starts(
+    day: date,  # A session
+    interval_minutes: int,  # Length of a bar, 1 or more
+    has_derivatives: bool,  # Whether the share has derivatives on that day
+    *,
+    partial: bool = False,  # Also the shorter bar that a window may end with
+) -> list[datetime]:  # IST
+    "Starts of the bars of a share on a session."
+    segment = Segment.of_share(has_derivatives)
+    return segment_bar_starts(day, interval_minutes, segment, partial=partial)
