@@ -84,7 +84,7 @@ def _require_index(underlying: str) -> None:
         "lot sizes of shares, currencies and commodities are not kept as rules",
         where="market.contracts",
         value=underlying,
-        remedy="take the lot from the archive of instrument lists: data.instruments, .lot_size(symbol, day)",
+        remedy="take the lot from the archive of instrument lists (data.instruments, lot_size)",
     )
 
 
