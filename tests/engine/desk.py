@@ -45,7 +45,7 @@ from nifty_research.engine.step import step
 LAKH = 1_00_000_00  # paise
 CAPITAL = 10 * LAKH
 FIRST_DAY = date(2026, 9, 14)  # a Monday
-NO_CHARGES = np.zeros(11, np.int64)
+NO_CHARGES = np.zeros(12, np.int64)
 SHARE = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 Row = tuple[float, float, float, float] | None
