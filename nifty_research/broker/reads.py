@@ -69,7 +69,7 @@ _CALL_BOUNDS_S = (0.005, 0.02, 0.1, 0.5, 1.0, 3.0, 7.0)
 
 
 class Reader:
-    "All questions to one broker, for many threads; what several hear is one object: do not change it."
+    "All questions to one broker, for many threads, who may share an answer: do not change it."
 
     def __init__(
         self,
