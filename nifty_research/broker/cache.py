@@ -48,6 +48,15 @@ def needs_of(
     keys = tuple(f"NSE:{symbol}" for symbol in symbols)
     return Needs(keys, name, datetime.combine(begin, time(), IST))
 
+
+def _trading_seconds(day: date) -> int:
+    "How long a session trades; 0 where its hours were not published."
+    try:
+        windows = continuous_windows(day, False)
+    except UnknownRuleError:
+        return 0
+    return sum(int((end - start).total_seconds()) for start, end in windows)
+
 # %% ../../nbs/broker/cache.ipynb #7f62ba38
 _DEPTHS: tuple[Depth, ...] = ("ltp", "ohlc", "quote")
 _EXCHANGES_KEPT = 16  # more than there are
