@@ -5,41 +5,29 @@
 # %% ../../nbs/market/members.ipynb #6ebaeaec
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import date
 from functools import cache
+from itertools import pairwise
 from types import MappingProxyType
+from typing import cast
 
 from ..core.errors import UnknownRuleError
+from .rules import Rule, about_subject, history, keys, rows_on, rule_if_any
 
 # %% auto #0
-__all__ = ['RENAMES', 'FIRST_DAY', 'CONFIRMED_UNTIL', 'UNCLASSIFIED', 'current_symbol', 'symbol_on', 'members', 'is_confirmed',
-           'sector_of', 'has_derivatives']
+__all__ = ['RENAMES', 'FIRST_DAY', 'CONFIRMED_UNTIL', 'UNCLASSIFIED', 'current_symbol', 'symbol_on', 'Merger', 'merger_of',
+           'members', 'membership', 'is_confirmed', 'sector_of', 'has_derivatives']
 
 # %% ../../nbs/market/members.ipynb #172df754
-_RENAMES = """
-SSLT       VEDL       2015-05-07
-TATAGLOBAL TATACONSUM 2020-02-27 about
-NIITTECH   COFORGE    2020-08-14 about
-INFRATEL   INDUSTOWER 2020-12-10 about
-CADILAHC   ZYDUSLIFE  2022-03-07 about
-MOTHERSUMI MOTHERSON  2022-06-09 about
-SRTRANSFIN SHRIRAMFIN 2022-12-12 about
-PVR        PVRINOX    2023-05-04 about
-AMARAJABAT ARE&M      2023-10-16 about
-L&TFH      LTF        2024-05-13 about
-MCDOWELL-N UNITDSPR   2024-06-10 about
-IBULHSGFIN SAMMAANCAP 2024-07-22 about
-CENTURYTEX ABREL      2024-10-17 about
-GMRINFRA   GMRAIRPORT 2024-12-11 about
-ZOMATO     ETERNAL    2025-04-09
-TATAMOTORS TMPV       2025-10-24
-LTIM       LTM        2026-01-01 about
-"""
-
-
 def _renames() -> dict[str, tuple[str, date]]:
-    rows = (line.split() for line in _RENAMES.strip().splitlines())
-    return {row[0]: (row[1], date.fromisoformat(row[2])) for row in rows}
+    "For each old symbol the next one and its first day."
+    found = {}
+    for share in keys("renames"):
+        rows = history("renames", share)
+        for old, new in pairwise(rows):
+            found[str(old["symbol"])] = (str(new["symbol"]), new.since)
+    return found
 
 
 RENAMES: MappingProxyType[str, tuple[str, date]] = MappingProxyType(_renames())
@@ -63,58 +51,44 @@ def symbol_on(
         symbol = _BEFORE[symbol][0]
     return symbol
 
-# %% ../../nbs/market/members.ipynb #905b315f
-_LIST_OF_2026_08_22 = """
-ADANIENT ADANIPORTS APOLLOHOSP ASIANPAINT AXISBANK BAJAJ-AUTO BAJAJFINSV BAJFINANCE BEL BHARTIARTL
-CIPLA COALINDIA DRREDDY EICHERMOT ETERNAL GRASIM HCLTECH HDFCBANK HDFCLIFE HINDALCO
-HINDUNILVR ICICIBANK INDIGO INFY ITC JIOFIN JSWSTEEL KOTAKBANK LT M&M
-MARUTI MAXHEALTH NESTLEIND NTPC ONGC POWERGRID RELIANCE SBILIFE SBIN SHRIRAMFIN
-SUNPHARMA TATACONSUM TATASTEEL TCS TECHM TITAN TMPV TRENT ULTRACEMCO WIPRO
-"""
+# %% ../../nbs/market/members.ipynb #1551384c
+@dataclass(frozen=True)
+class Merger:
+    "A share that went into another."
 
-_CHANGES = """
-from       | in                                     | out
-2015-05-29 | BOSCHLTD                               | IDFC
-2015-09-28 | ADANIPORTS                             | NMDC
-2016-04-01 | AUROPHARMA INFRATEL EICHERMOT TATAMTRDVR | CAIRN PNB VEDL
-2017-03-31 | IBULHSGFIN IOC                         | BHEL IDEA
-2017-05-26 | VEDL                                   | GRASIM
-2017-09-29 | BAJFINANCE HINDPETRO UPL               | ACC BANKBARODA TATAPOWER TATAMTRDVR
-2018-04-02 | BAJAJFINSV GRASIM TITAN                | AMBUJACEM AUROPHARMA BOSCHLTD
-2018-09-28 | JSWSTEEL                               | LUPIN
-2019-03-29 | BRITANNIA                              | HINDPETRO
-2019-09-27 | NESTLEIND                              | IBULHSGFIN
-2020-03-19 | SHREECEM                               | YESBANK
-2020-07-31 | HDFCLIFE                               | VEDL
-2020-09-25 | DIVISLAB SBILIFE                       | INFRATEL ZEEL
-2021-03-31 | TATACONSUM                             | GAIL
-2022-03-31 | APOLLOHOSP                             | IOC
-2022-09-30 | ADANIENT                               | SHREECEM
-2023-07-13 | LTIM                                   | HDFC
-2024-03-28 | SHRIRAMFIN                             | UPL
-2024-09-30 | BEL TRENT                              | DIVISLAB LTIM
-2025-03-28 | JIOFIN ZOMATO                          | BPCL BRITANNIA
-2025-09-30 | INDIGO MAXHEALTH                       | HEROMOTOCO INDUSINDBK
-"""
+    share: str  # The symbol that vanished
+    into: str  # In today's symbols
+    since: date  # First day without trading
+    new_shares: int  # Received for `old_shares`
+    old_shares: int
+    verified: bool
+    source: str
+
+
+def _merger(row: Rule) -> Merger:
+    return Merger(
+        row.key,
+        str(row["into"]),
+        row.since,
+        cast(int, row["new_shares"]),
+        cast(int, row["old_shares"]),
+        row.verified,
+        row.source,
+    )
+
+
+def merger_of(
+    symbol: str,  # The symbol that vanished
+    day: date,
+) -> Merger | None:
+    "The merger in which a share vanished on or before a day; None when it had not."
+    row = rule_if_any("mergers", symbol, day)
+    return None if row is None else _merger(row)
 
 # %% ../../nbs/market/members.ipynb #ba071b2f
-FIRST_DAY = date(2015, 3, 27)
-CONFIRMED_UNTIL = date(2026, 9, 29)
-
-
-def _names(text: str) -> frozenset[str]:
-    return frozenset(current_symbol(name) for name in text.split())
-
-
-@cache
-def _lists() -> tuple[tuple[date, frozenset[str]], ...]:
-    "Lists in today's symbols with their first days, newest first."
-    listed, lists = _names(_LIST_OF_2026_08_22), []
-    for line in reversed(_CHANGES.strip().splitlines()[1:]):
-        since, came, went = line.split("|")
-        lists.append((date.fromisoformat(since.strip()), listed))
-        listed = (listed - _names(came)) | _names(went)
-    return (*lists, (FIRST_DAY, listed))
+_INDEX = "NIFTY 50"
+_LISTED = about_subject("index_members")
+FIRST_DAY, CONFIRMED_UNTIL = _LISTED.covers_from, _LISTED.checked
 
 
 @cache
@@ -122,145 +96,45 @@ def members(
     day: date,  # 2015-03-27 or later
 ) -> tuple[str, ...]:  # Sorted, in the symbols of that day
     "Members of the NIFTY 50 on a day."
-    for since, listed in _lists():
-        if since <= day:
-            return tuple(sorted(symbol_on(name, day) for name in listed))
-    raise UnknownRuleError(
-        "the members of the NIFTY 50 are not known for this day",
-        where="market.members",
-        value=str(day),
-        remedy=f"ask for {FIRST_DAY} or later",
-    )
+    if not _LISTED.covers(day):
+        raise UnknownRuleError(
+            "the members of the NIFTY 50 are not known for this day",
+            where="rules of index_members",
+            value=str(day),
+            remedy=f"ask for {FIRST_DAY} or later",
+        )
+    listed = (row.key.partition("/") for row in rows_on("index_members", day))
+    return tuple(sorted(symbol_on(share, day) for index, _, share in listed if index == _INDEX))
+
+
+def membership(
+    symbol: str,  # Any symbol the share ever had
+    day: date,
+) -> Rule | None:
+    "The row that makes a share a member of the NIFTY 50 on a day; None when it is not one."
+    return rule_if_any("index_members", f"{_INDEX}/{current_symbol(symbol)}", day)
 
 
 def is_confirmed(day: date) -> bool:
     "Whether the list of a day is backed by a source, or only the last known one."
     return FIRST_DAY <= day <= CONFIRMED_UNTIL
 
-# %% ../../nbs/market/members.ipynb #4700ee90
-_INDUSTRIES = """
-Automobile and Auto Components: APOLLOTYRE ARE&M ASHOKLEY BAJAJ-AUTO BALKRISIND BHARATFORG
-    BOSCHLTD EICHERMOT ESCORTS EXIDEIND HEROMOTOCO M&M MARUTI MOTHERSON MRF SONACOMS TIINDIA
-    TATAMTRDVR TMPV TVSMOTOR UNOMINDA
-Capital Goods: ABB APLAPOLLO ASTRAL BDL BEL BHEL CGPOWER CUMMINSIND HAL INOXWIND KAYNES KEI
-    MAZDOCK POLYCAB POWERINDIA SIEMENS SUPREMEIND SUZLON TITAGARH
-Chemicals: AARTIIND ATUL CHAMBLFERT COROMANDEL DEEPAKNTR GNFC NAVINFLUOR PIDILITIND PIIND
-    SOLARINDS SRF TATACHEM UPL
-Construction: LT NBCC NCC RVNL
-Construction Materials: ACC AMBUJACEM DALBHARAT GRASIM INDIACEM JKCEMENT RAMCOCEM SHREECEM
-    ULTRACEMCO
-Consumer Durables: AMBER ASIANPAINT BATAINDIA BERGEPAINT BLUESTARCO CROMPTON DIXON HAVELLS
-    KALYANKJIL PGEL TITAN VOLTAS
-Consumer Services: ABFRL DMART ETERNAL INDHOTEL INDIAMART IRCTC JUBLFOOD JUSTDIAL NAUKRI NYKAA
-    TRENT
-Fast Moving Consumer Goods: BALRAMCHIN BRITANNIA COLPAL DABUR GODREJCP HINDUNILVR ITC MARICO
-    NESTLEIND PATANJALI TATACONSUM UBL UNITDSPR VBL
-Financial Services: 360ONE ABCAPITAL ANGELONE AUBANK AXISBANK BAJAJFINSV BAJFINANCE BANDHANBNK
-    BANKBARODA BANKINDIA BSE CAMS CANBK CANFINHOME CDSL CHOLAFIN CUB EQUITAS FEDERALBNK HDFC
-    HDFCAMC HDFCBANK HDFCLIFE HUDCO ICICIBANK ICICIGI ICICIPRULI IDFC IDFCFIRSTB IEX IIFL
-    INDIANB INDUSINDBK IREDA IRFC JIOFIN KFINTECH KOTAKBANK LICHSGFIN LICI LTF M&MFIN MANAPPURAM
-    MCX MFSL MUTHOOTFIN NUVAMA PAYTM PEL PFC PNB PNBHOUSING POLICYBZR RBLBANK RECLTD SAMMAANCAP
-    SBICARD SBILIFE SBIN SHRIRAMFIN UJJIVAN UNIONBANK YESBANK
-Healthcare: ABBOTINDIA ALKEM APOLLOHOSP AUROPHARMA BIOCON CIPLA DIVISLAB DRREDDY FORTIS GLENMARK
-    GRANULES IPCALAB LALPATHLAB LAURUSLABS LUPIN MANKIND MAXHEALTH METROPOLIS PPLPHARMA
-    SUNPHARMA SYNGENE TORNTPHARM ZYDUSLIFE
-Information Technology: BSOFT COFORGE CYIENT HCLTECH INFY KPITTECH LTM LTTS MINDTREE MPHASIS
-    OFSS PERSISTENT TATAELXSI TATATECH TCS TECHM WIPRO
-Media, Entertainment & Publication: DISHTV PVRINOX SUNTV ZEEL
-Metals & Mining: ADANIENT HINDALCO HINDCOPPER HINDZINC JINDALSTEL JSWSTEEL NATIONALUM NMDC SAIL
-    TATASTEEL VEDL
-Oil, Gas & Consumable Fuels: BPCL CAIRN CASTROLIND COALINDIA GAIL GUJGASLTD HINDPETRO IGL IOC
-    MGL OIL ONGC PETRONET RELIANCE
-Power: ADANIENSOL ADANIGREEN ADANIPOWER CESC JSWENERGY NHPC NTPC POWERGRID TATAPOWER TORNTPOWER
-Realty: ABREL DLF GODREJPROP LODHA OBEROIRLTY PHOENIXLTD PRESTIGE
-Services: ADANIPORTS CONCOR DELHIVERY GMRAIRPORT INDIGO
-Telecommunication: BHARTIARTL HFCL IDEA INDUSTOWER TATACOMM
-Textiles: PAGEIND
-"""
-UNCLASSIFIED = "Unclassified"
-
 # %% ../../nbs/market/members.ipynb #ee84b341
-def _industries() -> dict[str, str]:
-    found: dict[str, str] = {}
-    industry = ""
-    for line in _INDUSTRIES.strip().splitlines():
-        head, colon, rest = line.partition(":")
-        industry = head if colon else industry
-        found |= {symbol: industry for symbol in (rest if colon else line).split()}
-    return found
-
-
-_INDUSTRY_OF: MappingProxyType[str, str] = MappingProxyType(_industries())
-
-
-def sector_of(symbol: str) -> str:
-    'NSE industry of a share under any of its symbols; "Unclassified" when it is not in the table.'
-    return _INDUSTRY_OF.get(current_symbol(symbol), UNCLASSIFIED)
-
-# %% ../../nbs/market/members.ipynb #5300ed42
-_UNDERLYINGS = {
-    date(2020, 1, 1): """
-ACC ADANIENT ADANIPORTS ADANIPOWER AMARAJABAT AMBUJACEM APOLLOHOSP APOLLOTYRE ASHOKLEY
-ASIANPAINT AUROPHARMA AXISBANK BAJAJ-AUTO BAJAJFINSV BAJFINANCE BALKRISIND BANKBARODA BATAINDIA
-BEL BERGEPAINT BHARATFORG BHARTIARTL BHEL BIOCON BOSCHLTD BPCL BRITANNIA CADILAHC CANBK
-CASTROLIND CENTURYTEX CESC CHOLAFIN CIPLA COALINDIA COLPAL CONCOR CUMMINSIND DABUR DISHTV
-DIVISLAB DLF DRREDDY EICHERMOT EQUITAS ESCORTS EXIDEIND FEDERALBNK GAIL GLENMARK GMRINFRA
-GODREJCP GRASIM HAVELLS HCLTECH HDFC HDFCBANK HEROMOTOCO HINDALCO HINDPETRO HINDUNILVR
-IBULHSGFIN ICICIBANK ICICIPRULI IDEA IDFCFIRSTB IGL INDIGO INDUSINDBK INFRATEL INFY IOC ITC
-JINDALSTEL JSWSTEEL JUBLFOOD JUSTDIAL KOTAKBANK L&TFH LICHSGFIN LT LUPIN M&M M&MFIN MANAPPURAM
-MARICO MARUTI MCDOWELL-N MFSL MGL MINDTREE MOTHERSUMI MRF MUTHOOTFIN NATIONALUM NBCC NCC
-NESTLEIND NIITTECH NMDC NTPC OIL ONGC PAGEIND PEL PETRONET PFC PIDILITIND PNB POWERGRID PVR
-RAMCOCEM RBLBANK RECLTD RELIANCE SAIL SBIN SHREECEM SIEMENS SRF SRTRANSFIN SUNPHARMA SUNTV
-TATACHEM TATAGLOBAL TATAMOTORS TATAMTRDVR TATAPOWER TATASTEEL TCS TECHM TITAN TORNTPHARM
-TORNTPOWER TVSMOTOR UBL UJJIVAN ULTRACEMCO UPL VEDL VOLTAS WIPRO YESBANK ZEEL
-""",
-    date(2024, 4, 1): """
-AARTIIND ABB ABBOTINDIA ABCAPITAL ABFRL ACC ADANIENT ADANIPORTS ALKEM AMBUJACEM APOLLOHOSP
-APOLLOTYRE ASHOKLEY ASIANPAINT ASTRAL ATUL AUBANK AUROPHARMA AXISBANK BAJAJ-AUTO BAJAJFINSV
-BAJFINANCE BALKRISIND BALRAMCHIN BANDHANBNK BANKBARODA BATAINDIA BEL BERGEPAINT BHARATFORG
-BHARTIARTL BHEL BIOCON BOSCHLTD BPCL BRITANNIA BSOFT CANBK CANFINHOME CHAMBLFERT CHOLAFIN CIPLA
-COALINDIA COFORGE COLPAL CONCOR COROMANDEL CROMPTON CUB CUMMINSIND DABUR DALBHARAT DEEPAKNTR
-DIVISLAB DIXON DLF DRREDDY EICHERMOT ESCORTS EXIDEIND FEDERALBNK GAIL GLENMARK GMRINFRA GNFC
-GODREJCP GODREJPROP GRANULES GRASIM GUJGASLTD HAL HAVELLS HCLTECH HDFCAMC HDFCBANK HDFCLIFE
-HEROMOTOCO HINDALCO HINDCOPPER HINDPETRO HINDUNILVR ICICIBANK ICICIGI ICICIPRULI IDEA IDFC
-IDFCFIRSTB IEX IGL INDHOTEL INDIACEM INDIAMART INDIGO INDUSINDBK INDUSTOWER INFY IOC IPCALAB
-IRCTC ITC JINDALSTEL JKCEMENT JSWSTEEL JUBLFOOD KOTAKBANK L&TFH LALPATHLAB LAURUSLABS LICHSGFIN
-LT LTIM LTTS LUPIN M&M M&MFIN MANAPPURAM MARICO MARUTI MCDOWELL-N MCX METROPOLIS MFSL MGL
-MOTHERSON MPHASIS MRF MUTHOOTFIN NATIONALUM NAUKRI NAVINFLUOR NESTLEIND NMDC NTPC OBEROIRLTY
-OFSS ONGC PAGEIND PEL PERSISTENT PETRONET PFC PIDILITIND PIIND PNB POLYCAB POWERGRID PVRINOX
-RAMCOCEM RBLBANK RECLTD RELIANCE SAIL SBICARD SBILIFE SBIN SHREECEM SHRIRAMFIN SIEMENS SRF
-SUNPHARMA SUNTV SYNGENE TATACHEM TATACOMM TATACONSUM TATAMOTORS TATAPOWER TATASTEEL TCS TECHM
-TITAN TORNTPHARM TRENT TVSMOTOR UBL ULTRACEMCO UPL VEDL VOLTAS WIPRO ZEEL ZYDUSLIFE
-""",
-    date(2025, 11, 14): """
-360ONE ABB ABCAPITAL ADANIENSOL ADANIENT ADANIGREEN ADANIPORTS ALKEM AMBER AMBUJACEM ANGELONE
-APLAPOLLO APOLLOHOSP ASHOKLEY ASIANPAINT ASTRAL AUBANK AUROPHARMA AXISBANK BAJAJ-AUTO BAJAJFINSV
-BAJFINANCE BANDHANBNK BANKBARODA BANKINDIA BDL BEL BHARATFORG BHARTIARTL BHEL BIOCON BLUESTARCO
-BOSCHLTD BPCL BRITANNIA BSE CAMS CANBK CDSL CGPOWER CHOLAFIN CIPLA COALINDIA COFORGE COLPAL
-CONCOR CROMPTON CUMMINSIND CYIENT DABUR DALBHARAT DELHIVERY DIVISLAB DIXON DLF DMART DRREDDY
-EICHERMOT ETERNAL EXIDEIND FEDERALBNK FORTIS GAIL GLENMARK GMRAIRPORT GODREJCP GODREJPROP GRASIM
-HAL HAVELLS HCLTECH HDFCAMC HDFCBANK HDFCLIFE HEROMOTOCO HFCL HINDALCO HINDPETRO HINDUNILVR
-HINDZINC HUDCO ICICIBANK ICICIGI ICICIPRULI IDEA IDFCFIRSTB IEX IGL IIFL INDHOTEL INDIANB INDIGO
-INDUSINDBK INDUSTOWER INFY INOXWIND IOC IRCTC IREDA IRFC ITC JINDALSTEL JIOFIN JSWENERGY
-JSWSTEEL JUBLFOOD KALYANKJIL KAYNES KEI KFINTECH KOTAKBANK KPITTECH LAURUSLABS LICHSGFIN LICI
-LODHA LT LTF LTIM LUPIN M&M MANAPPURAM MANKIND MARICO MARUTI MAXHEALTH MAZDOCK MCX MFSL
-MOTHERSON MPHASIS MUTHOOTFIN NATIONALUM NAUKRI NBCC NCC NESTLEIND NHPC NMDC NTPC NUVAMA NYKAA
-OBEROIRLTY OFSS OIL ONGC PAGEIND PATANJALI PAYTM PERSISTENT PETRONET PFC PGEL PHOENIXLTD
-PIDILITIND PIIND PNB PNBHOUSING POLICYBZR POLYCAB POWERGRID POWERINDIA PPLPHARMA PRESTIGE
-RBLBANK RECLTD RELIANCE RVNL SAIL SAMMAANCAP SBICARD SBILIFE SBIN SHREECEM SHRIRAMFIN SIEMENS
-SOLARINDS SONACOMS SRF SUNPHARMA SUPREMEIND SUZLON SYNGENE TATACONSUM TATAELXSI TATAPOWER
-TATASTEEL TATATECH TCS TECHM TIINDIA TITAGARH TITAN TMPV TORNTPHARM TORNTPOWER TRENT TVSMOTOR
-ULTRACEMCO UNIONBANK UNITDSPR UNOMINDA UPL VBL VEDL VOLTAS WIPRO YESBANK ZYDUSLIFE
-""",
-}
+UNCLASSIFIED = "Unclassified"
 
 
 @cache
-def _underlyings(day: date) -> frozenset[str]:
-    known = [since for since in _UNDERLYINGS if since <= day]
-    return _names(_UNDERLYINGS[max(known) if known else min(_UNDERLYINGS)])
+def sector_of(
+    symbol: str,  # Any symbol the share ever had
+    day: date | None = None,  # None = as last known
+) -> str:
+    'NSE industry of a share under any of its symbols; "Unclassified" when it is not in the table.'
+    about = about_subject("sectors")
+    asked = about.checked if day is None else max(day, about.covers_from)
+    row = rule_if_any("sectors", current_symbol(symbol), asked)
+    return UNCLASSIFIED if row is None else str(row["industry"])
 
-
+# %% ../../nbs/market/members.ipynb #667f4d94
 @cache
 def has_derivatives(
     symbol: str,  # Any symbol the share ever had
@@ -268,6 +142,7 @@ def has_derivatives(
 ) -> bool:
     "Whether a share has derivatives on a day, as far as the lists tell."
     name = current_symbol(symbol)
-    if name in _underlyings(day):
+    asked = max(day, about_subject("derivatives").covers_from)
+    if rule_if_any("derivatives", name, asked) is not None:
         return True
-    return day >= FIRST_DAY and symbol_on(name, day) in members(day)
+    return day >= FIRST_DAY and membership(name, day) is not None

@@ -21,7 +21,8 @@ from nifty_research.market.instruments import (
     read_instruments,
     token_code,
 )
-from nifty_research.market.members import _INDUSTRY_OF, RENAMES
+from nifty_research.market.members import RENAMES
+from nifty_research.market.rules import keys
 from nifty_research.market.ticks import tick_reference_day, tick_size
 
 DAY = date(2026, 9, 15)
@@ -70,7 +71,7 @@ def test_a_price_that_is_none_has_no_tick(price: float) -> None:
 
 
 def test_all_known_shares_have_tokens_of_their_own() -> None:
-    known = {*_INDUSTRY_OF, *RENAMES}
+    known = {*keys("sectors"), *RENAMES}
     assert len({exchange_token_of(symbol) for symbol in known}) == len(known)
     assert all(instrument_token_of(symbol) < 2**31 for symbol in known)
 

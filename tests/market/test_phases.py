@@ -2,6 +2,7 @@
 
 from datetime import UTC, date, datetime, time, timedelta
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -10,29 +11,41 @@ from hypothesis import strategies as st
 from nifty_research.core.clock import IST
 from nifty_research.core.errors import UnknownRuleError
 from nifty_research.market.phases import (
-    PHASES,
-    SPECIAL_DAYS,
     Phase,
+    Segment,
     continuous_window,
     continuous_windows,
     phase_at,
     phases_of,
+    segment_phase_at,
+    segment_phases,
+    segment_windows,
+    square_off,
+    traded_windows,
 )
+from nifty_research.market.rules import history, keys
+from nifty_research.market.special import SPECIAL_DAYS, interruptions
 
 DAYS = st.dates(date(2010, 10, 18), date(2027, 12, 31))
-ERAS = sorted({row.since for row in PHASES})
+ROWS = [row for key in keys("phases") for row in history("phases", key)]
+ERAS = sorted({row.since for row in ROWS} | {row.since - timedelta(days=1) for row in ROWS[1:]})
+NSE = [segment for segment in Segment if segment.follows_nse]
 
 
-@pytest.mark.parametrize("day", ERAS)
-@pytest.mark.parametrize("has_derivatives", [True, False])
-def test_phases_of_a_day_do_not_overlap(day: date, has_derivatives: bool) -> None:
-    rows = phases_of(day, has_derivatives)
-    for earlier, later in pairwise(rows):
+@pytest.mark.parametrize("day", [day for day in ERAS if day >= date(2010, 10, 18)])
+@pytest.mark.parametrize("segment", NSE)
+def test_phases_of_a_day_do_not_overlap(day: date, segment: Segment) -> None:
+    for earlier, later in pairwise(segment_phases(day, segment)):
         assert earlier.start < earlier.end <= later.start
 
 
-def test_every_row_names_its_source() -> None:
-    assert all(row.source for row in PHASES)
+def test_every_row_is_about_a_known_segment_and_phase() -> None:
+    for table in ("phases", "other_hours"):
+        for key in keys(table):
+            segment, _, phase = key.partition("/")
+            assert Segment(segment).follows_nse == (table == "phases")
+            assert Phase[phase]
+    assert {Segment(key) for key in keys("square_off")} == set(Segment)
 
 
 @given(DAYS, st.booleans())
@@ -93,3 +106,96 @@ def test_the_outage_of_2021_split_the_day() -> None:
         (time(15, 45), time(17, 0)),
     ]
     assert continuous_window(date(2021, 2, 24), True) == (windows[0][0], windows[1][1])
+    assert traded_windows(date(2021, 2, 24), Segment.OPTION) == windows
+
+
+@pytest.mark.parametrize(
+    ("day", "segment", "opens", "closes"),
+    [
+        (date(2026, 7, 31), Segment.OPTION, time(9, 15), time(15, 30)),
+        (date(2026, 8, 3), Segment.OPTION, time(9, 15), time(15, 40)),
+        (date(2026, 8, 3), Segment.FUTURE, time(9, 15), time(15, 40)),
+        (date(2026, 8, 3), Segment.OTHER_SHARE, time(9, 15), time(15, 30)),
+        (date(2026, 8, 3), Segment.SHARE_WITH_DERIVATIVES, time(9, 15), time(15, 15)),
+        (date(2026, 6, 1), Segment.CURRENCY, time(9, 0), time(17, 0)),
+        (date(2026, 3, 6), Segment.COMMODITY, time(9, 0), time(23, 55)),
+        (date(2026, 3, 9), Segment.COMMODITY, time(9, 0), time(23, 30)),
+        (date(2026, 1, 1), Segment.COMMODITY, time(9, 0), time(17, 0)),  # No evening
+        (date(2026, 5, 1), Segment.COMMODITY, time(17, 0), time(23, 30)),  # No morning
+    ],
+)
+def test_segments_trade_between_their_own_hours(
+    day: date, segment: Segment, opens: time, closes: time
+) -> None:
+    ((start, end),) = segment_windows(day, segment)
+    assert (start.time(), end.time()) == (opens, closes)
+
+
+def test_only_futures_have_an_opening_auction_in_derivatives() -> None:
+    moment = datetime(2025, 12, 8, 9, 5, tzinfo=IST)
+    assert segment_phase_at(moment, Segment.FUTURE) is Phase.PRE_OPEN
+    assert segment_phase_at(moment, Segment.OPTION) is Phase.CLOSED
+    assert segment_phase_at(moment - timedelta(days=3), Segment.FUTURE) is Phase.CLOSED
+
+
+def test_derivatives_have_no_auction_around_muhurat() -> None:
+    before = datetime(2025, 10, 21, 13, 40, tzinfo=IST)
+    after = datetime(2025, 10, 21, 15, 0, tzinfo=IST)
+    for moment in (before, after):
+        assert segment_phase_at(moment, Segment.OPTION) is Phase.CLOSED
+        assert segment_phase_at(moment, Segment.OTHER_SHARE) is not Phase.CLOSED
+
+
+@pytest.mark.parametrize("segment", [Segment.CURRENCY, Segment.COMMODITY])
+def test_muhurat_hours_of_other_markets_are_refused(segment: Segment) -> None:
+    with pytest.raises(UnknownRuleError, match="muhurat"):
+        segment_windows(date(2025, 10, 21), segment)
+
+
+@given(DAYS, st.sampled_from(NSE))
+def test_trade_happens_within_the_schedule_and_outside_of_halts(
+    day: date, segment: Segment
+) -> None:
+    if day == date(2026, 11, 8):
+        return
+    planned = segment_windows(day, segment)
+    for start, end in traded_windows(day, segment):
+        assert start < end and any(a <= start and end <= b for a, b in planned)
+        for halt in interruptions(day):
+            assert end.time() <= halt.start or start.time() >= halt.end
+
+
+@pytest.mark.parametrize(
+    ("day", "lost_minutes"),
+    [(date(2017, 7, 10), 185), (date(2020, 3, 13), 60), (date(2020, 3, 23), 60)],
+)
+def test_halts_take_minutes_out_of_the_day(day: date, lost_minutes: int) -> None:
+    traded = sum(((b - a) for a, b in traded_windows(day, Segment.FUTURE)), timedelta())
+    assert traded == timedelta(minutes=375 - lost_minutes)
+
+
+def test_recorded_index_minutes_are_missing_only_where_trade_stood_still(nifty_data: Path) -> None:
+    import pandas as pd
+
+    frame = pd.read_parquet(
+        nifty_data / "minute/index_1min.parquet",
+        columns=["timestamp"],
+        filters=[("symbol", "==", "NIFTY")],
+    )
+    stamps = frame["timestamp"].dt.tz_convert(IST)
+    for day in (date(2020, 3, 13), date(2020, 3, 23)):
+        of_day = {t.to_pydatetime() for t in stamps[stamps.dt.date == day]}
+        expected = {
+            start + timedelta(minutes=n)
+            for start, end in traded_windows(day, Segment.OTHER_SHARE)
+            for n in range(int((end - start) / timedelta(minutes=1)))
+        }
+        assert expected - of_day == set()
+        assert len(of_day - expected) <= 10  # The opening auction after the halt moves the index
+
+
+@given(st.dates(date(2025, 1, 1), date(2026, 10, 1)), st.sampled_from(NSE))
+def test_positions_are_closed_before_trade_ends(day: date, segment: Segment) -> None:
+    closing = square_off(day, segment)
+    assert closing.moment <= segment_windows(day, segment)[-1][1]
+    assert not closing.verified
