@@ -343,6 +343,9 @@ class Quality(Section):
     stale_bars: int = Field(
         description="Bars in a row at one price from which on a price is stale", ge=2, le=10_000
     )
+    stale_days: int = Field(
+        description="Daily bars in a row at one price from which on a price is stale", ge=2, le=250
+    )
     silent_after_s: int = Field(
         description="Seconds without a tick, while the market trades, that raise an alert",
         ge=1,
