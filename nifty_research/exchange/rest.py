@@ -6,9 +6,8 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import Awaitable, Callable
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 from urllib.parse import parse_qs, parse_qsl, urlencode
 
@@ -21,14 +20,14 @@ from starlette.routing import Route, WebSocketRoute
 from ..core.clock import IST
 from ..core.log import get_logger
 from .account import Account, margins
+from .candles import candles_of, token_of
 from .stream import Hub
 from .venue import Venue
 from .wire import KiteError, failure, stamp, success
 from ..market.instruments import Instrument, instruments_csv
 
 # %% auto #0
-__all__ = ['INTERVALS', 'Handler', 'form_of', 'caller', 'Faults', 'quote_record', 'token_of', 'asked_instruments',
-           'moment_of_text', 'candles_of', 'Rest', 'application']
+__all__ = ['Handler', 'form_of', 'caller', 'Faults', 'quote_record', 'asked_instruments', 'Rest', 'application']
 
 # %% ../../nbs/exchange/rest.ipynb #31bce69d
 async def form_of(request: Request) -> dict[str, str]:
@@ -99,11 +98,6 @@ def quote_record(
     }
 
 
-def token_of(text: str) -> int:
-    "An instrument token as asked for, -1 where the text is none."
-    return int(text) if re.fullmatch(r"[0-9]{1,12}", text) else -1
-
-
 def asked_instruments(venue: Venue, request: Request, most: int) -> dict[str, Instrument]:
     "The instruments asked for, by the very text they were asked with; unknown ones are absent."
     asked = parse_qs(request.url.query).get("i", [])
@@ -117,49 +111,6 @@ def asked_instruments(venue: Venue, request: Request, most: int) -> dict[str, In
         elif exchange == "NSE" and symbol in venue.market.instruments:
             found[text] = venue.market.instruments[symbol]
     return found
-
-
-INTERVALS = {  # minutes, and the longest span of a request in days
-    "minute": (1, 60),
-    "3minute": (3, 100),
-    "5minute": (5, 100),
-    "10minute": (10, 100),
-    "15minute": (15, 200),
-    "30minute": (30, 200),
-    "60minute": (60, 400),
-}
-
-
-def moment_of_text(text: str) -> datetime:
-    "A candle request's time: IST text with or without the time of day."
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise KiteError("InputException", f"Invalid date: {text}.") from error
-    if not 1990 <= moment.year <= 2100:
-        raise KiteError("InputException", f"Invalid date: {text}.")
-    return moment.replace(tzinfo=IST) if moment.tzinfo is None else moment
-
-
-def candles_of(venue: Venue, token: str, interval: str, form: dict[str, str]) -> list[Any]:
-    "Closed candles of one instrument in the exchange's own interval."
-    if interval not in INTERVALS:
-        raise KiteError("InputException", f"Invalid `interval`: {interval}.")
-    minutes, longest = INTERVALS[interval]
-    if minutes != venue.market.bars.interval_minutes:
-        raise KiteError(
-            "InputException",
-            f"Only {venue.market.bars.interval_minutes}-minute candles are kept here.",
-        )
-    if token_of(token) not in venue.market.by_token:
-        raise KiteError("InputException", "Invalid `token`.")
-    symbol = venue.market.by_token[token_of(token)].tradingsymbol
-    begin, end = moment_of_text(form.get("from", "")), moment_of_text(form.get("to", ""))
-    if end - begin > timedelta(days=longest):
-        raise KiteError(
-            "InputException", f"Interval exceeds the maximum of {longest} days for {interval}."
-        )
-    return venue.market.candles(symbol, begin, end)
 
 # %% ../../nbs/exchange/rest.ipynb #baabf506
 Handler = Callable[[Request], Awaitable[Response]]
@@ -237,7 +188,8 @@ class Rest:
         caller(self.venue, request)
         path = request.path_params
         form = dict(request.query_params)
-        return success({"candles": candles_of(self.venue, path["token"], path["interval"], form)})
+        market = self.venue.market
+        return success({"candles": candles_of(market, path["token"], path["interval"], form)})
 
     # ---- orders ---------------------------------------------------------------------------------
 

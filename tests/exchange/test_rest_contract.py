@@ -161,7 +161,8 @@ def test_candles_end_with_the_last_closed_bar(live: Live) -> None:
     ("token", "interval", "begin"),
     [
         (None, "fortnight", "2026-09-14"),
-        (None, "5minute", "2026-09-14"),
+        (None, "5 minute", "2026-09-14"),
+        (None, "minute", "2026-09-16"),  # after the end
         (1, "minute", "2026-09-14"),
         ("x", "minute", "2026-09-14"),
         ("9" * 40, "minute", "2026-09-14"),
