@@ -88,6 +88,7 @@ _PARTS = MappingProxyType(
         "yes or no": 1,
         "% of settlement value": 10_000_000,
         "% of intrinsic value": 10_000_000,
+        "% of delivered value": 10_000_000,
     }
 )
 
