@@ -24,7 +24,7 @@ from .forms import Column, fields_of, plain
 from .received import Text
 
 # %% auto #0
-__all__ = ['NO_VALUE', 'day_of_text', 'days_of', 'Unfit', 'Parsed', 'line_numbers', 'header_of', 'parsed']
+__all__ = ['FOOTNOTE', 'NO_VALUE', 'day_of_text', 'days_of', 'Unfit', 'Parsed', 'line_numbers', 'header_of', 'parsed']
 
 # %% ../../nbs/data/delimited.ipynb #09c65006
 _SHAPES = (
@@ -100,6 +100,14 @@ class Parsed:
     read: int  # Lines after the header that are not blank
     further: tuple[str, ...]  # Columns of the file that nobody asked for
     ragged: frozenset[int]  # Lines of another width than the header
+    footnotes: int = 0  # Lines that begin with a star and are no rows
+    numbered: bool = True  # Whether it has lines; a Parquet file has rows
+
+    def line_numbers(self) -> NDArray[np.int64]:
+        "Number of the line of each row, by the row's position."
+        if not self.numbered:
+            return np.arange(1, self.read + 1)
+        return line_numbers(self.text, self.ragged)
 
 # %% ../../nbs/data/delimited.ipynb #678730f7
 def line_numbers(text: Text, ragged: frozenset[int]) -> NDArray[np.int64]:
@@ -108,6 +116,7 @@ def line_numbers(text: Text, ragged: frozenset[int]) -> NDArray[np.int64]:
     return np.array([n for n, line in body if line and n not in ragged], dtype=np.int64)
 
 # %% ../../nbs/data/delimited.ipynb #9b7badfd
+FOOTNOTE = "a footnote"
 NO_VALUE = ["", " ", "-", " -", "- ", " - ", "NA", "N/A", "NaN", "nan", "null", "NULL"]
 _ARROW = {
     "text": pa.string(),
@@ -128,6 +137,9 @@ def _read(
     ragged: list[Unfit] = []
 
     def leave_out(row: Any) -> str:
+        if row.text.startswith("*"):
+            ragged.append(Unfit(row.number + 1, FOOTNOTE))
+            return "skip"
         what = f"{row.actual_columns} columns where the header has {row.expected_columns}"
         ragged.append(Unfit(row.number + 1, what))  # The header is skipped, not counted
         return "skip"
@@ -141,7 +153,7 @@ def _read(
             column_types=types,
             include_columns=list(types),
             null_values=NO_VALUE,
-            strings_can_be_null=True,
+            strings_can_be_null=False,  # NA is a series of bonds
         ),
     )
     return table, ragged
@@ -194,7 +206,8 @@ def _numbered(table: pa.Table) -> pa.Table:
 def _refuse_cut(text: Text, ragged: Sequence[Unfit], rows: int) -> None:
     "Raise for a file that ends within a line, or without a line that fits its header."
     lines = text.lines()
-    if ragged and ragged[-1].line == len(lines) and not text.content.endswith(b"\n"):
+    cut = ragged and ragged[-1].line == len(lines) and ragged[-1].reason != FOOTNOTE
+    if cut and not text.content.endswith(b"\n"):
         raise DataError(
             "the file is cut off: it ends in the middle of a line",
             where=f"{text.place}, line {len(lines)}",
@@ -222,6 +235,16 @@ def _as_days(column: pa.ChunkedArray, where: str, date_format: str) -> pa.Chunke
     return pa.chunked_array([days.take(chunk.indices) for chunk in column.chunks])
 
 
+def _as_names(column: pa.ChunkedArray, padded: bool) -> pa.ChunkedArray:
+    "A column of texts without blanks around them, null where there is none."
+    if padded:
+        column = pc.utf8_trim_whitespace(column)
+    none = pc.is_in(column, value_set=pa.array(["", "-"]))
+    if pc.any(none).as_py():
+        column = pc.if_else(none, pa.scalar(None, pa.string()), column)
+    return column
+
+
 def _finished(
     table: pa.Table,
     wanted: Mapping[str, Column],
@@ -235,8 +258,8 @@ def _finished(
         cells = table.column(name)
         if column.kind == "day":
             cells = _as_days(cells, f"{text.place}, column {column.theirs}", date_format)
-        elif column.kind == "text" and padded:
-            cells = pc.utf8_trim_whitespace(cells)
+        elif column.kind == "text":
+            cells = _as_names(cells, padded)
         columns[column.ours] = cells
     return pa.table(columns)
 
@@ -285,11 +308,13 @@ def parsed(
     known = {plain(column.theirs) for column in columns}
     skipped = frozenset(unfit.line for unfit in ragged)
     lines = line_numbers(text, skipped) if faults else ()
+    unfit = [line for line in ragged if line.reason != FOOTNOTE]
     return Parsed(
         text,
         _finished(table, wanted, text, padded, date_format),
-        (*ragged, *(Unfit(int(lines[row]), what) for row, what in sorted(faults.items()))),
+        (*unfit, *(Unfit(int(lines[row]), what) for row, what in sorted(faults.items()))),
         rows + len(ragged),
         tuple(name for name in header if name and plain(name) not in known),
         skipped,
+        len(ragged) - len(unfit),
     )
