@@ -183,7 +183,7 @@ class Reader:
             retry=retry_if_exception(is_worth_repeating),
             stop=is_enough,
             wait=wait_exponential_jitter(
-                initial=policy.first_wait_s, jitter=policy.first_wait_s, max=policy.operation_s
+                multiplier=policy.first_wait_s, jitter=policy.first_wait_s, max=policy.operation_s
             ),
             sleep=self._pause,
             reraise=True,
