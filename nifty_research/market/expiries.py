@@ -12,46 +12,12 @@ from functools import lru_cache
 from itertools import pairwise
 
 from ..core.errors import DataError, UnknownRuleError
-from .calendar import LAST_DAY, is_session
-from .phases import continuous_windows
+from .calendar import LAST_DAY
+from .expiry_calendar import holidays_known, moved_before_holidays
 from .rules import Rule, history, keys, rule
 
 # %% auto #0
-__all__ = ['Expiry', 'monthly_expiry', 'expiry_days', 'next_expiries', 'listed_expiries']
-
-# %% ../../nbs/market/expiries.ipynb #ae21e1a2
-_FULL = timedelta(hours=3)  # A day halted or broken off is longer, muhurat and rehearsals are not
-
-
-@lru_cache(maxsize=8192)
-def _is_full_session(day: date) -> bool:
-    if not is_session(day):
-        return False
-    try:
-        windows = continuous_windows(day, False)
-    except UnknownRuleError:  # a muhurat whose hour is not yet published
-        return False
-    return sum((end - start for start, end in windows), timedelta()) >= _FULL
-
-# %% ../../nbs/market/expiries.ipynb #7aa807db
-_FIXED_HOLIDAYS = frozenset({(1, 26), (5, 1), (8, 15), (10, 2), (12, 25)})  # Month, day
-_LIST_PUBLISHED = (12, 12)  # Next year's holidays are known from about this day of December
-
-
-def _holidays_known(day: date, listed_on: date | None) -> bool:
-    "Whether the holidays of a day's year are known, today or on the day of listing."
-    if day > LAST_DAY:
-        return False
-    if listed_on is None or day.year <= listed_on.year:
-        return True
-    known_ahead = (listed_on.month, listed_on.day) >= _LIST_PUBLISHED
-    return known_ahead and day.year == listed_on.year + 1
-
-
-def _trades(day: date, listed_on: date | None) -> bool:
-    if _holidays_known(day, listed_on):
-        return _is_full_session(day)
-    return day.weekday() < 5 and (day.month, day.day) not in _FIXED_HOLIDAYS
+__all__ = ['Expiry', 'weekday_rule', 'monthly_expiry', 'expiry_days', 'next_expiries', 'listed_expiries']
 
 # %% ../../nbs/market/expiries.ipynb #174c8ca4
 @dataclass(frozen=True, slots=True, order=True)
@@ -113,15 +79,17 @@ def _weekday(key: str, scheduled: date, listed_on: date | None) -> int | None:
     name = str(row["weekday"])
     return _WEEKDAYS.index(name) if name in _WEEKDAYS else None
 
+
+def weekday_rule(
+    underlying: str,  # An index, for example NIFTY, or a share of NSE
+    scheduled: date,  # Day around which contracts are scheduled to expire
+    *,
+    weekly: bool,  # Of weekly contracts, else of the month's
+) -> Rule:
+    "The rule that names the weekday of expiry."
+    return rule("expiry_days", f"{_key(underlying)} {'weekly' if weekly else 'monthly'}", scheduled)
+
 # %% ../../nbs/market/expiries.ipynb #0b9fc1f8
-def _moved(scheduled: date, listed_on: date | None) -> date:
-    "The scheduled day, or the last trading day before it."
-    day = scheduled
-    while not _trades(day, listed_on):
-        day -= timedelta(days=1)
-    return day
-
-
 def _last_day(year: int, month: int) -> date:
     return date(year + month // 12, month % 12 + 1, 1) - timedelta(days=1)
 
@@ -145,10 +113,10 @@ def _scheduled_monthly(key: str, year: int, month: int, listed_on: date | None) 
 def _monthly(key: str, year: int, month: int, listed_on: date | None) -> Expiry:
     scheduled = _scheduled_monthly(key, year, month, listed_on)
     return Expiry(
-        _moved(scheduled, listed_on),
+        moved_before_holidays(scheduled, listed_on),
         _kind(key, scheduled),
         scheduled,
-        _holidays_known(scheduled, None),
+        holidays_known(scheduled),
     )
 
 
@@ -220,8 +188,8 @@ def _weekly(key: str, monday: date, listed_on: date | None) -> Expiry | None:
         monthly = _of_month(key, scheduled, listed_on)
         if monthly is not None and _monday(monthly.scheduled) == monday:
             return None
-        certain = _holidays_known(scheduled, None)
-        return Expiry(_moved(scheduled, listed_on), "weekly", scheduled, certain)
+        certain = holidays_known(scheduled)
+        return Expiry(moved_before_holidays(scheduled, listed_on), "weekly", scheduled, certain)
     return None
 
 
