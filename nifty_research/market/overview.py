@@ -41,7 +41,7 @@ from nifty_research.market.lines import (
 )
 from .members import current_symbol, has_derivatives
 from .phases import Segment
-from .rules import keys, rule
+from .rules import keys, rule, subjects
 from nifty_research.market.symbols import (
     BSE_INDICES,
     COMMODITIES,
@@ -269,6 +269,14 @@ def _about(symbol: str, day: date, nearest: bool) -> _Lines:
     return _share(symbol, day, nearest)
 
 
+def _evidence(day: date) -> _Lines:
+    "A word of caution for a day later than the latest evidence."
+    latest = max(subject.checked for subject in subjects())
+    if day > latest:
+        value = f"latest of {latest}: what held then is taken to go on"
+        yield follows("day", "evidence", value, "list of subjects", verified=False)
+
+
 def overview(
     symbol: str,  # A share, an index or a contract, as the broker writes it
     day: date,
@@ -283,5 +291,5 @@ def overview(
         )
     about = list(_about(name, day, nearest))
     orders = told("order rates", "all", lambda: order_lines(day))
-    lines = (*told("day", "session", lambda: day_lines(day)), *about, *orders)
+    lines = (*told("day", "session", lambda: day_lines(day)), *_evidence(day), *about, *orders)
     return list(dict.fromkeys(lines))  # what futures and options share is told once
