@@ -16,17 +16,7 @@ import pyarrow.compute as pc
 
 from ..core.errors import DataError
 from .batches import Sorted, set_aside, sorted_rows, together
-from nifty_research.data.checks import (
-    PRICES,
-    Faults,
-    codes_of,
-    in_paise,
-    numbers,
-    price_faults,
-    repeats,
-    value_fault,
-    without,
-)
+from .checks import PRICES, daily_faults, in_paise, numbers
 from .delimited import Parsed, header_of
 from .forms import OLD_CASH, UDIFF, Column, Form, plain
 from .layout import DAILY_BARS
@@ -157,31 +147,6 @@ def _on_grid(table: pa.Table) -> pa.Table:
     return table
 
 # %% ../../nbs/data/bhavcopy.ipynb #50d07fc6
-def _daily_faults(table: pa.Table, days: Sequence[date]) -> Faults:
-    "What is wrong with each row of a batch of equity bhavcopies."
-    faults = Faults(table.num_rows)
-    for name, what in (("symbol", "no symbol"), ("date", "no day that can be read")):
-        faults.mark(without(table, name), what)
-    of_file = pa.array(list(days), pa.date32()).take(table.column("file").combine_chunks())
-    other = pc.fill_null(pc.not_equal(table.column("date"), of_file), False).to_numpy()
-    faults.mark(other, "of another day than the rest of the file")
-    prices = {name: numbers(table, name) for name in PRICES}
-    price_faults(faults, prices)
-    volume, trades = numbers(table, "volume"), numbers(table, "trades")
-    faults.mark(np.isnan(volume), "no volume")
-    faults.mark(volume < 0, "volume is negative")
-    last = numbers(table, "last")
-    faults.mark((last < prices["low"]) | (last > prices["high"]), "last lies outside low and high")
-    faults.mark(trades > volume, "more trades than shares")
-    turnover, low, high = numbers(table, "turnover_inr"), prices["low"], prices["high"]
-    value_fault(faults, turnover, volume, low, high, "turnover does not fit volume and prices")
-    again, _ = repeats(codes_of(table, ("file", "symbol", "series")))
-    second = np.zeros(table.num_rows, dtype=np.bool_)
-    second[again] = True
-    faults.mark(second, "a second row of this share and series")
-    return faults
-
-
 def cash_rows(
     files: Sequence[Parsed],  # Of one form
     days: Sequence[date],  # Of each file
@@ -196,8 +161,9 @@ def cash_rows(
         wanted = pc.is_in(names, value_set=pa.array(list(series), pa.string()))
         others = ~pc.or_(wanted, pc.is_null(names)).to_numpy()
         table, aside = set_aside(table, others, names, "series")
-    faults = Faults(table.num_rows)
     table = _harmonised(table, form, notes)
-    faults = _daily_faults(table, days)
-    faults.mark(without(table, "series"), "no series")
+    faults = daily_faults(table, ("file", "symbol", "series"))
+    of_file = pa.array(list(days), pa.date32()).take(table.column("file").combine_chunks())
+    other = pc.fill_null(pc.not_equal(table.column("date"), of_file), False).to_numpy()
+    faults.mark(other, "of another day than the rest of the file")
     return sorted_rows(DAILY_BARS, _on_grid(table), faults, aside, notes)

@@ -21,7 +21,7 @@ from ..market.calendar import why_closed
 
 # %% auto #0
 __all__ = ['PRICES', 'SLACK_INR', 'Faults', 'numbers', 'without', 'between_paise', 'price_faults', 'in_paise', 'value_fault',
-           'codes_of', 'repeats', 'closed_on']
+           'codes_of', 'repeats', 'closed_on', 'daily_faults', 'closed_days']
 
 # %% ../../nbs/data/checks.ipynb #667a93f9
 class Faults:
@@ -176,3 +176,47 @@ def closed_on(day: date) -> str:
         return why_closed(day)
     except UnknownRuleError:
         return ""
+
+# %% ../../nbs/data/checks.ipynb #1b375640
+def daily_faults(
+    table: pa.Table,  # Columns of layout.DAILY as far as they are there
+    key: tuple[str, ...],  # Columns that no two rows may share
+    *,
+    on_grid: BoolArray | None = None,  # Rows whose prices are whole paise; None: all
+) -> Faults:
+    "What is wrong with each row of daily bars."
+    faults = Faults(table.num_rows)
+    for name, what in (
+        ("symbol", "no symbol"),
+        ("series", "no series"),
+        ("date", "no day that can be read"),
+    ):
+        faults.mark(without(table, name), what)
+    prices = {name: numbers(table, name) for name in PRICES}
+    if on_grid is not None:
+        price_faults(faults, prices, where=~on_grid, on_grid=False)
+    price_faults(faults, prices, where=on_grid)
+    volume, low, high = numbers(table, "volume"), prices["low"], prices["high"]
+    faults.mark(np.isnan(volume), "no volume")
+    faults.mark(volume < 0, "volume is negative")
+    last = numbers(table, "last")
+    faults.mark((last < low) | (last > high), "last lies outside low and high")
+    faults.mark(numbers(table, "trades") > volume, "more trades than shares")
+    turnover = numbers(table, "turnover_inr")
+    value_fault(faults, turnover, volume, low, high, "turnover does not fit volume and prices")
+    again, _ = repeats(codes_of(table, key))
+    second = np.zeros(table.num_rows, dtype=np.bool_)
+    second[again] = True
+    faults.mark(second, "a second row of this share and series")
+    return faults
+
+
+def closed_days(table: pa.Table, name: str) -> BoolArray:
+    "Rows of days on which the exchange was closed."
+    days = table.column(name).combine_chunks().dictionary_encode()
+    words = days.dictionary.to_pylist()
+    closed = np.array([day is not None and bool(closed_on(day)) for day in words], dtype=np.bool_)
+    if not closed.any():
+        return np.zeros(table.num_rows, dtype=np.bool_)
+    mask: BoolArray = closed[days.indices.fill_null(0).to_numpy()]
+    return mask & ~without(table, name)

@@ -157,6 +157,9 @@ def _premium(
     return np.where(option, np.round(paid, 2), np.nan)
 
 # %% ../../nbs/data/derivatives.ipynb #68af8c0e
+_CLOSE_SLACK = 0.01
+
+
 def _contract_faults(
     table: pa.Table,
     days: Sequence[date],
@@ -182,7 +185,8 @@ def _contract_faults(
     faults.mark(~(contracts >= 0), "no number of contracts, or a negative one")
     faults.mark(contracts != np.round(contracts), "units are no multiple of the lot")
     faults.mark(~(interest >= 0), "no open interest, or a negative one")
-    price_faults(faults, {name: numbers(table, name) for name in PRICES}, where=traded)
+    prices = {name: numbers(table, name) for name in PRICES}
+    price_faults(faults, prices, where=traded, close_slack=_CLOSE_SLACK)
     low, high = (np.where(option, strike, 0.0) + numbers(table, name) for name in ("low", "high"))
     units, value = given["volume_units"], given["notional_inr"]
     what = "value does not fit contracts, lot and prices"

@@ -23,7 +23,7 @@ from ..market.members import has_derivatives
 from ..market.phases import continuous_windows
 
 # %% auto #0
-__all__ = ['FILE_COLUMNS', 'TOLERANCE', 'UNSORTED', 'file_days', 'ImportReport', 'read_bars']
+__all__ = ['FILE_COLUMNS', 'TOLERANCE', 'UNSORTED', 'file_days', 'hour_faults', 'ImportReport', 'read_bars']
 
 # %% ../../nbs/data/files.ipynb #9cc64f02
 FILE_COLUMNS = ("symbol", "timestamp", *COLUMNS)
@@ -243,7 +243,7 @@ def _in_derivatives(frame: pd.DataFrame) -> BoolArray:
     )
 
 # %% ../../nbs/data/files.ipynb #4011c94f
-def _hour_faults(frame: pd.DataFrame, interval_minutes: int) -> list[tuple[str, BoolArray]]:
+def hour_faults(frame: pd.DataFrame, interval_minutes: int) -> list[tuple[str, BoolArray]]:
     "Rows at moments at which no bar can start; `frame` has no missing time or symbol."
     code, midnights = pd.factorize(frame["timestamp"].dt.normalize())
     days = [stamp.date() for stamp in midnights]
@@ -292,7 +292,7 @@ def _named_faults(
     name(_price_faults(frame), np.arange(len(frame)))
     placed = np.flatnonzero((fault != "no symbol or no time").to_numpy())
     timed = frame.iloc[placed]
-    name(_hour_faults(timed, interval_minutes), placed)
+    name(hour_faults(timed, interval_minutes), placed)
     name([(UNSORTED, _unsorted(timed))], placed)
     fit = np.flatnonzero(fault.isin(["", UNSORTED]).to_numpy())
     again = frame.iloc[fit].duplicated(["symbol", "timestamp"]).to_numpy()
