@@ -120,8 +120,10 @@ class InstrumentArchive:
     ) -> list[Known]:  # By exchange, underlying, expiry, strike and first day
         "Instruments that fit all conditions."
         conditions, values = wanted.conditions()
-        days = self.days() if day is None else [self.day_of(day, nearest=nearest)]
-        return self._found(conditions, values, days)
+        return self._found(conditions, values, self._days(day, nearest))
+
+    def _days(self, day: date | None, nearest: bool) -> list[date]:
+        return self.days() if day is None else [self.day_of(day, nearest=nearest)]
 
     def _found(
         self, conditions: Sequence[str], values: Sequence[object], days: Sequence[date]
@@ -153,11 +155,14 @@ class InstrumentArchive:
             for row in rows
         ]
 
-    def by_isin(self, isin: str) -> list[Known]:
+    def by_isin(
+        self, isin: str, *, day: date | None = None, nearest: bool = False
+    ) -> list[Known]:  # As by `search`
         "Shares that carried an ISIN, by the bhavcopies of the store."
         names = self._names_of(isin)
         marks = ", ".join("?" * len(names))
-        return self._found([f"exchange = 'NSE' AND tradingsymbol IN ({marks})"], names, self.days())
+        at_nse = f"exchange = 'NSE' AND tradingsymbol IN ({marks})"
+        return self._found([at_nse], names, self._days(day, nearest))
 
     def _names_of(self, isin: str) -> list[str]:
         "Kite's names of what carried an ISIN: a series other than EQ follows the symbol."
