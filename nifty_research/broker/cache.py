@@ -8,7 +8,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, time
+from datetime import date, datetime, time, timedelta
 from typing import Any
 
 from .reads import Depth, Reader
@@ -43,19 +43,19 @@ def needs_of(
     begin, missing = day, warmup_bars
     while missing > 0:
         begin = previous_session(begin)
-        missing -= _trading_seconds(begin) // (60 * interval_minutes)
+        missing -= _bars_of(begin, timedelta(minutes=interval_minutes))
     name = "minute" if interval_minutes == 1 else f"{interval_minutes}minute"
     keys = tuple(f"NSE:{symbol}" for symbol in symbols)
     return Needs(keys, name, datetime.combine(begin, time(), IST))
 
 
-def _trading_seconds(day: date) -> int:
-    "How long a session trades; 0 where its hours were not published."
+def _bars_of(day: date, length: timedelta) -> int:
+    "Whole bars of a session; none where its hours were not published."
     try:
         windows = continuous_windows(day, False)
     except UnknownRuleError:
         return 0
-    return sum(int((end - start).total_seconds()) for start, end in windows)
+    return sum((end - start) // length for start, end in windows)
 
 # %% ../../nbs/broker/cache.ipynb #7f62ba38
 _DEPTHS: tuple[Depth, ...] = ("ltp", "ohlc", "quote")
