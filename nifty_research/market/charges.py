@@ -109,10 +109,11 @@ def _tariffs(
     for column in columns:
         if not isinstance(column, str) and len(column) != count:
             raise _unequal(count, len(column))
-    each = zip(*(repeat(c, count) if isinstance(c, str) else c for c in columns), strict=True)
+    given = [repeat(c, count) if isinstance(c, str) else c for c in columns]
     code: dict[tuple[str, ...], int] = {}
+    each = zip(*given, strict=True)
     which = np.fromiter((code.setdefault(one, len(code)) for one in each), np.int64, count)
-    return [Tariff(*one) for one in code], which
+    return [Tariff(*map(str, one)) for one in code], which
 
 
 def _unequal(wanted: int, found: int) -> DataError:
@@ -131,21 +132,37 @@ def _rate_columns(
     days: npt.NDArray[np.datetime64], tariffs: list[Tariff], which: _Numbers
 ) -> _Numbers:  # (12, n)
     "Rates of each order, one row for each field."
-    tables, places, first = [], np.zeros(len(days), np.int64), 0
-    for number, asked in enumerate(tariffs):
-        starts, sets = charge_timeline(asked)
-        place = np.searchsorted(np.array(starts, "datetime64[D]"), days, side="right") - 1
-        mine = which == number
-        gaps = np.array([rates is None for rates in sets])
-        if (unknown := mine & ((place < 0) | gaps[place])).any():
-            charge_rates(
-                days[unknown][0].item(), asked.product, asked.segment, exchange=asked.exchange
-            )  # says what is missing
-        places = np.where(mine, place + first, places)
-        empty = np.zeros(len(FIELDS), np.int64)
-        tables += [empty if rates is None else rates.as_array() for rates in sets]
-        first += len(sets)
+    if not len(days):
+        return np.zeros((len(FIELDS), 0), np.int64)
+    span = np.arange(days.min(), days.max() + 1)
+    tables, by_day = (
+        [np.zeros(len(FIELDS), np.int64)],
+        np.zeros((len(tariffs), len(span)), np.int64),
+    )
+    for number, tariff in enumerate(tariffs):
+        starts, sets = charge_timeline(tariff)
+        # The number of a set of rates in `tables`; none, which is 0, before the first and in gaps.
+        numbers = [0, *(len(tables) + n if rates else 0 for n, rates in enumerate(sets))]
+        place = np.searchsorted(np.array(starts, "datetime64[D]"), span, side="right")
+        by_day[number] = np.array(numbers)[place]
+        tables += [rates.as_array() if rates else tables[0] for rates in sets]
+    places = by_day[which, (days - span[0]).astype(np.int64)]
+    if not places.all():
+        _say_what_is_missing(days, tariffs, which, int(np.flatnonzero(places == 0)[0]))
     return np.ascontiguousarray(np.array(tables).T)[:, places]
+
+
+def _say_what_is_missing(
+    days: npt.NDArray[np.datetime64], tariffs: list[Tariff], which: _Numbers, order: int
+) -> None:
+    "Raise for the first order of which the charges are not known."
+    tariff = tariffs[which[order]]
+    charge_rates(
+        days[order].item(),
+        tariff.product,
+        tariff.segment,
+        exchange=tariff.exchange,
+    )
 
 
 def _days(days: Sequence[date] | npt.NDArray[np.datetime64] | date) -> npt.NDArray[np.datetime64]:
