@@ -1,5 +1,6 @@
 """Corners of data.synthetic: hours, ticks, independence, likeness, and odd arguments."""
 
+from dataclasses import replace
 from datetime import date, datetime
 
 import numpy as np
@@ -9,8 +10,12 @@ from hypothesis import strategies as st
 
 from nifty_research.core.errors import DataError
 from nifty_research.core.money import nearest_tick
+from nifty_research.data.action_factors import ACTION_COLUMNS
 from nifty_research.data.bars import COLUMNS, Bars
-from nifty_research.data.synthetic import START_PRICES, start_price, synthetic_bars
+from nifty_research.data.companies import START_PRICES, start_price
+from nifty_research.data.nature import NATURE
+from nifty_research.data.synthetic import synthetic_bars
+from nifty_research.data.synthetic_daily import adjusted_bars, synthetic_daily
 from nifty_research.market.calendar import bar_starts, sessions
 from nifty_research.market.members import members
 from nifty_research.market.ticks import tick_size
@@ -93,10 +98,12 @@ def test_every_member_has_an_illustrative_price() -> None:
 
 
 def test_market_is_as_wild_and_as_busy_as_a_market() -> None:
-    bars = synthetic_bars(members(DAY), WEEK, seed=20260915)
-    moves = np.diff(bars.close, axis=0) / bars.close[:-1]
-    opening, noon = moves[0:10], moves[150:210]
-    assert 0.0004 < np.nanstd(noon) < 0.0012
+    days = sessions(date(2026, 6, 1), date(2026, 7, 31))  # Moods come and go within weeks
+    bars = synthetic_bars(members(DAY), days, seed=20260915)
+    moves = (np.diff(bars.close, axis=0) / bars.close[:-1])[: 375 * len(days) - 1]
+    minute = np.arange(len(moves)) % 375
+    opening, noon = moves[minute < 10], moves[(minute >= 150) & (minute < 210)]
+    assert 0.0003 < np.nanstd(noon) < 0.0012
     assert np.nanstd(opening) > 1.7 * np.nanstd(noon)
     assert np.nanmean(bars.volume[:5]) > 2.5 * np.nanmean(bars.volume[150:210])
     assert 0.0002 < 1 - bars.present.mean() < 0.003
@@ -114,7 +121,91 @@ def test_prices_start_near_the_previous_close() -> None:
 def test_bars_are_the_same_in_every_version() -> None:
     # Written down once: sessions of the same seed must stay comparable.
     bars = synthetic_bars(["RELIANCE", "TCS"], [DAY], seed=20260915)
-    assert bars.fingerprint().startswith("8720b8669239ad8c")
+    assert bars.fingerprint().startswith("d7c536a60a0ebdf6")
+
+
+@given(st.integers(0, 2**32), st.integers(0, 4))
+def test_a_day_far_from_the_first_is_the_same_as_alone(seed: int, back: int) -> None:
+    # Volatility remembers months; a day made alone must remember the same months.
+    span = sessions(date(2025, 1, 1), date(2025, 12, 31))
+    years = synthetic_daily(["TCS", "SBIN"], span, seed=seed, with_actions=False).bars
+    at = len(span) - 1 - back
+    before = dict(zip(years.symbols, years.close[at - 1].tolist(), strict=True))
+    alone = synthetic_daily(
+        ["TCS", "SBIN"], [span[at]], seed=seed, previous_close=before, with_actions=False
+    ).bars
+    # Ticks are those of the last close before the month, or of the first price there is.
+    assert np.allclose(alone.close[0], years.close[at], rtol=0, atol=1.0)
+    assert np.array_equal(alone.volume[0], years.volume[at])
+
+
+@given(st.integers(0, 2**32), st.sampled_from([date(2026, 7, 30), date(2026, 9, 14), DAY]))
+def test_days_and_minutes_tell_the_same_story(seed: int, day: date) -> None:
+    days = sessions(day, day) or WEEK[:1]
+    close = synthetic_daily(["TCS", "SBIN"], days, seed=seed, with_actions=False).bars.close
+    minutes = synthetic_bars(["TCS", "SBIN"], days, seed=seed)
+    for column in range(2):
+        there = minutes.close[minutes.present[:, column], column]
+        if minutes.present[-1, column]:
+            assert there[-1] == close[-1, column]
+
+
+def test_an_evening_hour_moves_less_than_a_day() -> None:
+    def spread(day: date) -> float:
+        shares = [f"SHARE{n}" for n in range(50)]
+        made = [synthetic_daily(shares, [day], seed=seed, with_actions=False) for seed in range(20)]
+        return float(np.mean([np.std(np.log(m.bars.close / m.bars.open)) for m in made]))
+
+    evening, full = date(2020, 11, 14), date(2020, 11, 13)
+    assert 0.3 < spread(evening) / spread(full) < 0.5  # The root of 60 of 375 minutes is 0.4
+
+
+def test_another_nature_makes_another_market() -> None:
+    calm = replace(
+        NATURE,
+        **{
+            part: replace(temper, day=temper.day / 3, gap=temper.gap / 3)
+            for part, temper in (
+                ("market", NATURE.market),
+                ("sector", NATURE.sector),
+                ("own", NATURE.own),
+            )
+        },
+    )
+    wild = np.nanstd(np.diff(synthetic_bars(["TCS"], WEEK, seed=5).close[:, 0]))
+    dull = np.nanstd(np.diff(synthetic_bars(["TCS"], WEEK, seed=5, nature=calm).close[:, 0]))
+    assert dull < 0.5 * wild
+
+
+YEARS = sessions(date(2016, 1, 1), date(2025, 12, 31))
+
+
+def test_ten_years_have_actions_that_the_table_takes_out() -> None:
+    made = synthetic_daily(members(DAY), YEARS, seed=3)
+    assert set(made.actions["kind"]) == {"split", "bonus", "dividend"}
+    assert tuple(made.actions.columns) == ACTION_COLUMNS
+    raw = np.abs(np.diff(np.log(made.bars.close), axis=0))
+    clean = np.abs(np.diff(np.log(adjusted_bars(made).close), axis=0))
+    assert (raw > 0.5).sum() > 10
+    assert clean.max() < 0.5
+
+
+@given(st.integers(0, 2**32))
+def test_raw_daily_bars_lie_on_the_tick_of_their_month(seed: int) -> None:
+    made = synthetic_daily(
+        ["TCS", "SMALLSHARE"], sessions(date(2025, 3, 3), date(2025, 5, 30)), seed=seed
+    )
+    bars, month = made.bars, 0
+    ticks = [tick_size(bars.days()[0], start_price(symbol)) for symbol in bars.symbols]
+    for row, day in enumerate(bars.days()):
+        acts = set(made.actions.loc[made.actions["ex_date"] == str(day), "symbol"])
+        if day.month != month and row and not acts:
+            ticks = [tick_size(day, price) for price in bars.close[row - 1].tolist()]
+        if acts:
+            return
+        month = day.month
+        for column, tick in enumerate(ticks):
+            assert nearest_tick(float(bars.close[row, column]), tick) == bars.close[row, column]
 
 
 def test_made_up_bars_survive_a_file(tmp_path_factory: pytest.TempPathFactory) -> None:
