@@ -18,7 +18,8 @@ from .bars import ZONE, BoolArray, FloatArray
 
 # %% auto #0
 __all__ = ['DAILY', 'MINUTE', 'CONTRACTS', 'ACTIONS', 'QUARANTINE', 'DAILY_BARS', 'MINUTE_BARS', 'CONTRACT_DAYS',
-           'CORPORATE_ACTIONS', 'Kind', 'folder_of', 'symbol_of', 'Places', 'conformed', 'refuse_false_bars']
+           'CORPORATE_ACTIONS', 'QUARANTINED', 'Kind', 'folder_of', 'symbol_of', 'Places', 'conformed',
+           'refuse_false_bars']
 
 # %% ../../nbs/data/layout.ipynb #a74f1fbe
 def _columns(text: str) -> pa.Schema:
@@ -113,7 +114,7 @@ reason      text!
 raw         text    # the line as it stood
 """)
 
-# %% ../../nbs/data/layout.ipynb #fe498638
+# %% ../../nbs/data/layout.ipynb #ddd42eac
 @dataclass(frozen=True)
 class Kind:
     "A table of the store."
@@ -121,23 +122,48 @@ class Kind:
     name: str
     schema: pa.Schema
     key: tuple[str, ...]  # One row each; also the order of a file
-    day: str  # Column that says when
+    read_often: tuple[str, ...] = ()  # Compressed lightly, so that reading is fast
+    repeating: tuple[str, ...] = ()  # Numbers of which a file holds few different ones
+    stepping: tuple[str, ...] = ()  # Whole numbers that change little from row to row
+    rows_a_group: int = 65_536  # The least that is decoded at once
 
     @property
     def required(self) -> list[str]:
         "Columns that must be filled."
         return [field.name for field in self.schema if not field.nullable]
 
+    @property
+    def texts(self) -> list[str]:
+        "Columns of text."
+        return [field.name for field in self.schema if field.type == pa.string()]
 
-DAILY_BARS = Kind("daily", DAILY, ("symbol", "series", "date"), "date")
-MINUTE_BARS = Kind("minute", MINUTE, ("symbol", "timestamp"), "timestamp")
+
+_OF_BARS = ("open", "high", "low", "close", "volume")
+DAILY_BARS = Kind(
+    "daily",
+    DAILY,
+    ("symbol", "series", "date"),
+    read_often=("date", *_OF_BARS),
+    stepping=("date",),
+    rows_a_group=1024,
+)
+MINUTE_BARS = Kind(
+    "minute",
+    MINUTE,
+    ("symbol", "timestamp"),
+    read_often=tuple(MINUTE.names),
+    repeating=_OF_BARS[:4],
+    stepping=("timestamp", "volume"),
+    rows_a_group=131_072,
+)
 CONTRACT_DAYS = Kind(
     "contracts",
     CONTRACTS,
     ("exchange", "underlying", "kind", "expiry", "strike", "date"),
-    "date",
+    stepping=("date", "expiry"),
 )
-CORPORATE_ACTIONS = Kind("actions", ACTIONS, ("symbol", "ex_date", "kind", "source"), "ex_date")
+CORPORATE_ACTIONS = Kind("actions", ACTIONS, ("symbol", "ex_date", "kind", "amount_inr"))
+QUARANTINED = Kind("quarantine", QUARANTINE, ("file", "line"))
 
 # %% ../../nbs/data/layout.ipynb #a009aca3
 def folder_of(symbol: str) -> str:

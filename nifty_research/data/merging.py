@@ -170,8 +170,7 @@ def merged(
         at = int(against.argmax())
         what = f"a row contradicts {where} (rows like this: {int(against.sum())})"
         _refuse_contradiction(table, kind, int(first[at]), int(second[at]), what)
-    changed = against | more
-    together = _patched(table, kind, order, (first, second), changed)
+    together = _patched(table, kind, order, (first, second), (against, more & ~against))
     replaced, completed = int(against.sum()), int((more & ~against).sum())
     return Merged(
         together,
@@ -187,16 +186,17 @@ def _patched(
     kind: Kind,
     order: NDArray[np.int64],  # Of all rows by key, old before new
     pairs: tuple[NDArray[np.int64], NDArray[np.int64]],  # Old and new row of a key
-    changed: NDArray[np.bool_],  # Pairs in which the new row counts
+    became: tuple[NDArray[np.bool_], NDArray[np.bool_]],  # Pairs: new one counts; both together
 ) -> pa.Table:
-    "All rows in order, one a key: of a pair the old row, or the new one with its holes filled."
+    "All rows in order, one a key."
     first, second = pairs
+    replaced, completed = became
     keep = np.ones(table.num_rows, dtype=np.bool_)
-    keep[np.where(changed, first, second)] = False
+    keep[np.where(replaced | completed, first, second)] = False
     order = order[keep[order]]
-    if changed.any():
-        patch = _completed(table, kind, first[changed], second[changed])
+    if completed.any():
+        patch = _completed(table, kind, first[completed], second[completed])
         place = np.arange(table.num_rows)
-        place[second[changed]] = table.num_rows + np.arange(patch.num_rows)
+        place[second[completed]] = table.num_rows + np.arange(patch.num_rows)
         table, order = _together(table, patch), place[order]
     return table.take(pa.array(order))

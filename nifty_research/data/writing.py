@@ -13,12 +13,14 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 from filelock import FileLock, Timeout
 
 from ..core.errors import DataError
+from .layout import Kind
 
 # %% auto #0
 __all__ = ['WAIT_S', 'writer', 'sweep', 'Change']
@@ -101,6 +103,17 @@ def _sync_folder(folder: Path) -> None:
     finally:
         os.close(handle)
 
+# %% ../../nbs/data/writing.ipynb #ef5b34c1
+def _manner(kind: Kind) -> dict[str, Any]:
+    "How the columns of a table are written."
+    return {
+        "compression": {n: "lz4" if n in kind.read_often else "zstd" for n in kind.schema.names},
+        "use_dictionary": [*kind.texts, *kind.repeating],
+        "column_encoding": dict.fromkeys(kind.stepping, "DELTA_BINARY_PACKED"),
+        "row_group_size": kind.rows_a_group,
+        "write_page_checksum": True,
+    }
+
 # %% ../../nbs/data/writing.ipynb #410c3f0b
 class Change:
     "New files that take the place of old ones together, at the end of the block."
@@ -114,10 +127,8 @@ class Change:
     def write(
         self,
         path: Path,  # To replace or create
-        table: pa.Table,
-        *,
-        text_columns: list[str],  # Written with a dictionary
-        rows_a_group: int,
+        table: pa.Table,  # In order
+        kind: Kind,
     ) -> None:
         "Draft a Parquet file."
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -125,14 +136,7 @@ class Change:
         self._drafts.append((draft, path))
         try:
             with draft.open("wb") as sink:
-                pq.write_table(
-                    table,
-                    sink,
-                    compression="zstd",
-                    compression_level=1,
-                    use_dictionary=text_columns,
-                    row_group_size=rows_a_group,
-                )
+                pq.write_table(table, sink, **_manner(kind))
                 sink.flush()
                 os.fsync(sink.fileno())
         except OSError as error:
