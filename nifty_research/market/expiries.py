@@ -254,8 +254,11 @@ def next_expiries(
     "The next expiries of an underlying from a day on."
     key = _key(underlying)
     _require_known(key, _a_day(day), day)
-    span = timedelta(days=(10 if weekly else 40) * count + 40)
-    found = _all(key, day, day + span, weekly, listed_on)[:count]
+    found: list[Expiry] = []
+    for days in (10, 40):  # enough for weeks, and where weeklies are not or no longer listed
+        if len(found) < count:
+            found = _all(key, day, day + timedelta(days=days * count + 40), weekly, listed_on)
+    found = found[:count]
     lenient = nearest or listed_on is not None
     return [_require_certain(one, lenient) for one in found]
 
