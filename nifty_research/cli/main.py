@@ -15,6 +15,7 @@ import typer
 from typer import TyperException
 from typer.main import get_command
 
+from . import data_instruments, market_charges, market_rules
 from .groups import data_app, market_app
 from nifty_research.cli.options import (
     BarsOption,
@@ -34,9 +35,9 @@ from .output import error_block, exit_code_of, print_result, text_table
 from ..core.errors import ExitCode
 
 # %% auto #0
-__all__ = ['app', 'session_app', 'new_app', 'settings_app', 'ledger_app', 'RunArgument', 'RunOption', 'paper', 'backtest', 'live',
-           'session_stop', 'runs', 'parity', 'why', 'ledger_verify', 'new_strategy_notebook', 'strategies',
-           'settings_show', 'doctor', 'warm', 'bench', 'dashboard', 'lab', 'run', 'main']
+__all__ = ['app', 'session_app', 'new_app', 'settings_app', 'ledger_app', 'COMMANDS', 'RunArgument', 'RunOption', 'paper',
+           'backtest', 'live', 'session_stop', 'runs', 'parity', 'why', 'ledger_verify', 'new_strategy_notebook',
+           'strategies', 'settings_show', 'doctor', 'warm', 'bench', 'dashboard', 'lab', 'run', 'main']
 
 # %% ../../nbs/cli/main.ipynb #57a0e702
 app = typer.Typer(
@@ -61,6 +62,7 @@ settings_app = _group("settings", "What is in force, and why.")
 ledger_app = _group("ledger", "The journal of all accounts.")
 app.add_typer(market_app, name="market")
 app.add_typer(data_app, name="data")
+COMMANDS = (market_rules, market_charges, data_instruments)  # add to the groups when imported
 
 RunArgument = Annotated[
     str, typer.Argument(help="Run, as nifty runs lists it; a unique part will do.")
