@@ -6,49 +6,21 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..core.compiled import kernel
-from ..core.errors import DataError, SettingsError
+from nifty_research.indicators.definition import (
+    Floats,
+    Indicator,
+    check_period,
+    missing,
+    over,
+    states_of,
+)
+
+_all_ = ["Floats", "check_period"]  # asked for here before the definition had its own module
 
 # %% auto #0
-__all__ = ['Floats', 'EMA_STATE', 'as_rows', 'check_period', 'ema_update', 'ema_rows', 'ema_states', 'ema']
-
-# %% ../../nbs/indicators/averages.ipynb #efd67461
-Floats = NDArray[np.float64]
-
-# %% ../../nbs/indicators/averages.ipynb #37bf5548
-def as_rows(
-    values: Floats,  # Shape (T,) or (T, N), oldest row first
-    name: str = "values",  # What to call it in the error
-) -> Floats:  # Shape (T, N), float64, C order; no copy where none is needed
-    "Values as rows of bars and columns of symbols."
-    rows = np.ascontiguousarray(values, dtype=np.float64)
-    if rows.ndim == 1:
-        return rows.reshape(-1, 1)
-    if rows.ndim == 2:
-        return rows
-    raise DataError(
-        f"{name} has {rows.ndim} dimensions",
-        where="indicators",
-        value=rows.shape,
-        remedy="pass one series (T,) or a table (T, N) of bars by symbols",
-    )
-
-# %% ../../nbs/indicators/averages.ipynb #8f066653
-def check_period(
-    period: int,  # Bars
-    name: str = "period",  # What to call it in the error
-) -> None:
-    "Refuse a period that is not a whole number of at least one bar."
-    whole = isinstance(period, int | np.integer) and not isinstance(period, bool)
-    if not whole or period < 1:
-        raise SettingsError(
-            f"{name} must be a whole number of at least 1 bar",
-            where="indicators",
-            value=period,
-            remedy="give a positive whole number, for example 14",
-        )
+__all__ = ['EMA_STATE', 'ema_update', 'ema_rows', 'ema_states', 'ema_indicator', 'ema', 'Floats', 'check_period']
 
 # %% ../../nbs/indicators/averages.ipynb #01f7154e
 EMA_STATE = 3  # Numbers remembered by symbol: period, values seen, sum (then average)
@@ -60,7 +32,7 @@ def ema_update(
     x: float,  # The new value; NaN is skipped
 ) -> float:  # The average; NaN until `period` values were seen
     "Exponential average after one more value."
-    if x != x:
+    if missing(x):
         return np.nan
     period = state[0]
     if state[1] < period:
@@ -92,10 +64,20 @@ def ema_states(
     period: int,  # Bars
 ) -> Floats:  # (columns, 3)
     "Fresh states: nothing seen yet."
+    return ema_indicator(period).fresh(columns)
+
+
+def ema_indicator(
+    period: int,  # Bars
+) -> Indicator:
+    "Exponential average."
     check_period(period, "ema period")
-    states = np.zeros((columns, EMA_STATE))
-    states[:, 0] = period
-    return states
+    return Indicator(
+        f"ema {period}",
+        lambda columns: states_of(columns, period, size=EMA_STATE),
+        ema_rows,
+        warmup=period - 1,
+    )
 
 # %% ../../nbs/indicators/averages.ipynb #ef7aed35
 def ema(
@@ -103,7 +85,4 @@ def ema(
     period: int,  # Bars
 ) -> Floats:  # Same shape; NaN for the first period - 1 values of each symbol
     "Exponential average, seeded with the mean of the first `period` values (TA-Lib)."
-    rows = as_rows(values)
-    out = np.empty(rows.shape)
-    ema_rows(ema_states(rows.shape[1], period), rows, out)
-    return out.reshape(np.shape(values))
+    return over(ema_indicator(period), values)[0]

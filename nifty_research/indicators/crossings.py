@@ -8,10 +8,10 @@ from __future__ import annotations
 import numpy as np
 
 from ..core.compiled import kernel
-from .averages import Floats, as_rows
+from .definition import Floats, Indicator, missing, over, states_of
 
 # %% auto #0
-__all__ = ['CROSSING_STATE', 'crossing_update', 'crossing_rows', 'crossing_states', 'crossing']
+__all__ = ['CROSSING_STATE', 'crossing_update', 'crossing_rows', 'crossing_states', 'crossing_indicator', 'crossing']
 
 # %% ../../nbs/indicators/crossings.ipynb #4e9bca2f
 CROSSING_STATE = 2  # Numbers remembered by symbol: last value, last side
@@ -25,12 +25,13 @@ def crossing_update(
     "Jump across zero after one more value."
     last = state[0]
     side = state[1]
-    missing = x != x
-    new_side = 1.0 if x > 0.0 else (-1.0 if x < 0.0 else side)
+    absent = missing(x)
+    known = 0.0 if absent else x
+    new_side = 1.0 if known > 0.0 else (-1.0 if known < 0.0 else side)
     jump = x - last if new_side * side < 0.0 else 0.0
-    state[0] = last if missing else x
+    state[0] = last if absent else x
     state[1] = new_side
-    return np.nan if missing or last != last else jump
+    return np.nan if absent or last != last else jump
 
 # %% ../../nbs/indicators/crossings.ipynb #ea118117
 @kernel
@@ -49,16 +50,21 @@ def crossing_states(
     columns: int,  # Symbols
 ) -> Floats:  # (columns, 2)
     "Fresh states: nothing seen yet."
-    states = np.zeros((columns, CROSSING_STATE))
-    states[:, 0] = np.nan
-    return states
+    return crossing_indicator().fresh(columns)
+
+
+def crossing_indicator() -> Indicator:
+    "Jump across zero on the bars where the side changes, 0 elsewhere."
+    return Indicator(
+        "crossing",
+        lambda columns: states_of(columns, np.nan, 0.0),
+        crossing_rows,
+        warmup=1,
+    )
 
 # %% ../../nbs/indicators/crossings.ipynb #668b0616
 def crossing(
     values: Floats,  # (T,) or (T, N), oldest first, for example fast average minus slow average
 ) -> Floats:  # Same shape
     "Jump across zero on the bars where the side changes, 0 elsewhere."
-    rows = as_rows(values)
-    out = np.empty(rows.shape)
-    crossing_rows(crossing_states(rows.shape[1]), rows, out)
-    return out.reshape(np.shape(values))
+    return over(crossing_indicator(), values)[0]

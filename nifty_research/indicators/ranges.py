@@ -8,11 +8,17 @@ from __future__ import annotations
 import numpy as np
 
 from ..core.compiled import kernel
-from ..core.errors import DataError
-from .averages import Floats, as_rows, check_period
+from nifty_research.indicators.definition import (
+    Floats,
+    Indicator,
+    check_period,
+    missing,
+    over,
+    states_of,
+)
 
 # %% auto #0
-__all__ = ['ATR_STATE', 'true_range', 'atr_update', 'atr_rows', 'atr_states', 'atr']
+__all__ = ['ATR_STATE', 'true_range', 'atr_update', 'atr_rows', 'atr_states', 'atr_indicator', 'atr']
 
 # %% ../../nbs/indicators/ranges.ipynb #d3381f7f
 @kernel
@@ -42,7 +48,7 @@ def atr_update(
     close: float,  # Rupees
 ) -> float:  # Rupees; NaN until `period` bars were seen
     "Average true range after one more bar."
-    if high != high or low != low or close != close:
+    if missing(high) or missing(low) or missing(close):
         return np.nan
     travel = true_range(high, low, state[3])
     period = state[0]
@@ -80,11 +86,21 @@ def atr_states(
     period: int,  # Bars
 ) -> Floats:  # (columns, 4)
     "Fresh states: nothing seen yet."
+    return atr_indicator(period).fresh(columns)
+
+
+def atr_indicator(
+    period: int = 14,  # Bars
+) -> Indicator:
+    "Average true range of high, low and close."
     check_period(period, "atr period")
-    states = np.zeros((columns, ATR_STATE))
-    states[:, 0] = period
-    states[:, 3] = np.nan
-    return states
+    return Indicator(
+        f"atr {period}",
+        lambda columns: states_of(columns, period, 0.0, 0.0, np.nan, size=ATR_STATE),
+        atr_rows,
+        inputs=3,
+        warmup=period - 1,
+    )
 
 # %% ../../nbs/indicators/ranges.ipynb #4795f324
 def atr(
@@ -94,14 +110,4 @@ def atr(
     period: int = 14,  # Bars
 ) -> Floats:  # Same shape, rupees; NaN for the first period - 1 bars of each symbol
     "Average true range after Wilder."
-    tops, bottoms, closes = as_rows(high, "high"), as_rows(low, "low"), as_rows(close, "close")
-    if not tops.shape == bottoms.shape == closes.shape:
-        raise DataError(
-            "high, low and close have different shapes",
-            where="indicators.ranges.atr",
-            value=(tops.shape, bottoms.shape, closes.shape),
-            remedy="pass the three columns of the same bars",
-        )
-    out = np.empty(closes.shape)
-    atr_rows(atr_states(closes.shape[1], period), tops, bottoms, closes, out)
-    return out.reshape(np.shape(close))
+    return over(atr_indicator(period), high, low, close)[0]
