@@ -134,14 +134,11 @@ def _read(
     delimiter: str,
 ) -> tuple[pa.Table, list[Unfit]]:
     "The columns wanted, and the lines of another width."
-    ragged: list[Unfit] = []
+    ragged: list[tuple[int, str]] = []
 
     def leave_out(row: Any) -> str:
-        if row.text.startswith("*"):
-            ragged.append(Unfit(row.number + 1, FOOTNOTE))
-            return "skip"
         what = f"{row.actual_columns} columns where the header has {row.expected_columns}"
-        ragged.append(Unfit(row.number + 1, what))  # The header is skipped, not counted
+        ragged.append((row.number, FOOTNOTE if row.text.startswith("*") else what))
         return "skip"
 
     names = [f"_{number}" for number in range(width)]
@@ -156,7 +153,11 @@ def _read(
             strings_can_be_null=False,  # NA is a series of bonds
         ),
     )
-    return table, ragged
+    if not ragged:
+        return table, []
+    # pyarrow counts lines from 1, the header included, blank ones not.
+    lines = [number for number, line in enumerate(text.lines(), 1) if line]
+    return table, [Unfit(lines[count - 1], what) for count, what in ragged]
 
 # %% ../../nbs/data/delimited.ipynb #53ed245b
 _GROUPED = r"-?\d{1,3}(?:,\d{2,3})*,\d{3}(?:\.\d+)?"
