@@ -140,13 +140,21 @@ def share_lines(symbol: str, day: date) -> Iterator[Line]:
     traded = symbol_on(symbol, day)
     if traded != symbol or traded != name:
         yield follows("share", "traded as", traded, "table renames", verified=False)
+    yield from told("share", "merged", lambda: _merged(name, day))
+    yield from told("share", "industry", lambda: _industry(name, day))
+    yield from told("share", "NIFTY 50", lambda: _member(name, day))
+    yield from told("share", "derivatives", lambda: _derivatives(name, day))
+
+
+def _merged(name: str, day: date) -> Iterator[Line]:
     if merged := rule_if_any("mergers", name, day):
         into = f"{merged['new_shares']} of {merged['into']} for {merged['old_shares']}"
         yield of_rule("share", "merged", into, merged)
+
+
+def _industry(name: str, day: date) -> Iterator[Line]:
     if industry := rule_if_any("sectors", name, day):
         yield of_rule("share", "industry", sector_of(name, day), industry)
-    yield from told("share", "NIFTY 50", lambda: _member(name, day))
-    yield from told("share", "derivatives", lambda: _derivatives(name, day))
 
 
 def _member(name: str, day: date) -> Iterator[Line]:

@@ -84,24 +84,25 @@ def _share(symbol: str, day: date, nearest: bool) -> _Lines:
     yield from told("charges", "equity", lambda: charge_lines(day, "equity", nearest=nearest))
     yield from margin_lines(day, "equity intraday", "equity delivery", nearest=nearest)
     if derivatives:
-        yield from _underlying_share(symbol, day, nearest)
+        yield from _underlying_share(symbol, day)
 
 
-def _underlying_share(symbol: str, day: date, nearest: bool) -> _Lines:
-    yield from _next_expiries(symbol, day, nearest)
+def _underlying_share(symbol: str, day: date) -> _Lines:
+    yield from _next_expiries(symbol, day)
     yield from told("ban", "derivatives", lambda: ban_lines(day))
     yield from told("position limit", "share", lambda: position_lines(day, begins="share"))
     yield from told("position limit", "share", lambda: position_lines(day, begins="market-wide"))
 
 # %% ../../nbs/market/overview.ipynb #9bd69271
-def _next_expiries(underlying: str, day: date, nearest: bool) -> _Lines:
+def _next_expiries(underlying: str, day: date) -> _Lines:
     for what, weekly in (("next weekly", True), ("next monthly", False)):
 
         def lines(what: str = what, weekly: bool = weekly) -> _Lines:
-            found = next_expiries(underlying, day, weekly=weekly, nearest=nearest)[0]
+            found = next_expiries(underlying, day, weekly=weekly, listed_on=day)[0]
             if weekly and not found.is_weekly:
                 return
             moved = "" if found.day == found.scheduled else f", moved from {found.scheduled}"
+            moved += "" if found.certain else ", holidays not published"
             value = f"{found.day:%a %Y-%m-%d} ({found.kind}{moved})"
             by = weekday_rule(underlying, found.scheduled, weekly=found.is_weekly)
             yield of_rule("expiry", what, value, by)
@@ -124,7 +125,7 @@ def _expiry(contract: Contract, day: date, nearest: bool) -> date:
     return expiry
 
 
-def _terms(contract: Contract, expiry: date, day: date, nearest: bool) -> _Lines:
+def _terms(contract: Contract, expiry: date, day: date) -> _Lines:
     names = {"FUT": "future", "CE": "call", "PE": "put"}
     strike = f" with strike {contract.strike:g}" if contract.strike is not None else ""
     text = f"{names[contract.kind]} on {contract.underlying}{strike}"
@@ -160,7 +161,7 @@ def _contract(contract: Contract, day: date, nearest: bool) -> _Lines:
     underlying = contract.underlying
     expiry = _expiry(contract, day, nearest)
     kind_of(underlying, expiry, day)
-    yield from _terms(contract, expiry, day, nearest)
+    yield from _terms(contract, expiry, day)
     terms: tuple[tuple[str, Callable[[str, date, date, bool], _Lines]], ...] = (
         ("lot", _lot),
         ("largest order", _largest),
@@ -176,7 +177,7 @@ def _contract(contract: Contract, day: date, nearest: bool) -> _Lines:
     if _is_index(underlying):
         yield from told("position limit", "index", lambda: position_lines(day, begins="index"))
     else:
-        yield from _underlying_share(underlying, day, nearest)
+        yield from _underlying_share(underlying, day)
         yield from _delivery(expiry, day) if contract.is_option else ()
 
 
@@ -228,13 +229,22 @@ def _of_kind(kind: str, day: date, exchange: str, nearest: bool) -> _Lines:
     yield from margin_lines(day, *_margins(kind), nearest=nearest)
 
 
+def _of_month(
+    lines: Callable[[str, date, date, bool], _Lines], underlying: str, day: date, nearest: bool
+) -> _Lines:
+    "Lines on the month's contract of an index."
+    expiry = next_expiries(underlying, day, weekly=False, nearest=True)[0].day
+    yield from lines(underlying, expiry, day, nearest)
+
+
 def _index(underlying: str, day: date, nearest: bool) -> _Lines:
     "An index itself cannot be traded: what holds for its derivatives."
-    yield from _next_expiries(underlying, day, nearest)
-    expiry = next_expiries(underlying, day, weekly=False, nearest=True)[0].day
-    yield from told("lot", underlying, lambda: _lot(underlying, expiry, day, nearest))
-    yield from told("largest order", underlying, lambda: _largest(underlying, expiry, day, nearest))
-    yield from told("strikes", underlying, lambda: _strikes(underlying, expiry, day, nearest))
+    yield from _next_expiries(underlying, day)
+    yield from told("lot", underlying, lambda: _of_month(_lot, underlying, day, nearest))
+    yield from told(
+        "largest order", underlying, lambda: _of_month(_largest, underlying, day, nearest)
+    )
+    yield from told("strikes", underlying, lambda: _of_month(_strikes, underlying, day, nearest))
     for kind in ("index future", "index option"):
         yield from _of_kind(kind, day, exchange_of(underlying), nearest)
     yield from told("position limit", "index", lambda: position_lines(day, begins="index"))
