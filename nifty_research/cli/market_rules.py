@@ -68,11 +68,11 @@ def span_of(
 NearestOption = Annotated[
     bool, typer.Option("--nearest", help="Show the nearest known rule where none is in force.")
 ]
-_WIDEST = 56  # Characters of a cell; everything is in --json
+_WIDTHS = (44, 52, 10, 42)  # Characters of what, value, since, source; all is in --json
 
 
-def _cut(text: str) -> str:
-    return text if len(text) <= _WIDEST else text[: _WIDEST - 1] + "…"
+def _cut(text: str, width: int) -> str:
+    return text if len(text) <= width else text[: width - 1] + "…"
 
 
 def _mark(line: Line) -> str:
@@ -89,7 +89,7 @@ def lines_table(lines: list[Line]) -> str:
         before = line.subject
         since = "" if line.since is None else str(line.since)
         cells = (line.what, line.value, since, line.source)
-        rows.append([_mark(line), subject, *map(_cut, cells)])
+        rows.append([_mark(line), subject, *map(_cut, cells, _WIDTHS)])
     primary, unknown = sum(x.verified for x in lines), sum(not x.known for x in lines)
     table = text_table(("", "subject", "what", "value", "since", "source"), rows)
     end = f"{len(lines)} lines, {primary} with a primary source, {unknown} not known"

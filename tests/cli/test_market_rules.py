@@ -45,7 +45,7 @@ def test_show_prints_a_table_for_each_kind_of_symbol(
     assert (code, err) == (0, "")
     assert expected in " ".join(out.split())
     assert "with a primary source" in out.splitlines()[-1]
-    assert max(map(len, out.splitlines())) < 200
+    assert max(map(len, out.splitlines())) < 180
 
 
 def test_show_as_json_holds_what_the_table_cuts(capsys: pytest.CaptureFixture[str]) -> None:
