@@ -21,7 +21,7 @@ import nifty_research
 from .errors import SettingsError
 
 # %% auto #0
-__all__ = ['F', 'source_hash', 'cache_folder', 'kernel']
+__all__ = ['F', 'source_hash', 'cache_folder', 'kernel', 'inlined']
 
 # %% ../../nbs/core/compiled.ipynb #2d15758a
 _PACKAGE = "nifty_research"
@@ -93,11 +93,17 @@ F = TypeVar("F", bound=Callable[..., Any])
 _decorating = threading.Lock()
 
 
-def kernel(
-    function: F,  # Written in the subset of Python that numba compiles
-) -> F:  # Called in the same way; `py_func` is the function as written
-    "Compile on first call, and keep the result on disk for functions of the package."
-    options: dict[str, Any] = {"nogil": True, "error_model": "numpy", "fastmath": False}
+def _compiled(
+    function: F,
+    inline: str,  # numba's word: never or always
+) -> F:
+    "The compiled function, with its code kept on disk when it is of the package."
+    options: dict[str, Any] = {
+        "nogil": True,
+        "error_model": "numpy",
+        "fastmath": False,
+        "inline": inline,
+    }
     if not function.__module__.startswith(_PACKAGE + "."):
         return cast(F, numba.njit(function, **options))
     folder = cache_folder()
@@ -109,3 +115,17 @@ def kernel(
             return cast(F, numba.njit(function, cache=True, **options))
         finally:
             config.CACHE_DIR = previous
+
+
+def kernel(
+    function: F,  # Written in the subset of Python that numba compiles
+) -> F:  # Called in the same way; `py_func` is the function as written
+    "Compile on first call, and keep the result on disk for functions of the package."
+    return _compiled(function, "never")
+
+
+def inlined(
+    function: F,  # Small, and called in the inner loop of kernels
+) -> F:  # Called in the same way
+    "Compile like `kernel`, and put the body into each kernel that calls it instead of a call."
+    return _compiled(function, "always")
