@@ -9,6 +9,7 @@ import difflib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property, lru_cache
 
 from ..core.errors import DataError
 
@@ -37,12 +38,13 @@ class Form:
     columns: tuple[Column, ...]
     padded: bool = False  # Texts have blanks around them
 
-    @property
+    @cached_property
     def required(self) -> tuple[str, ...]:
         "Names a header must have, in plain writing."
         return tuple(plain(column.theirs) for column in self.columns if column.required)
 
 
+@lru_cache(maxsize=4096)
 def plain(name: str) -> str:
     "A column's name without blanks at its ends, double blanks, quotes, case and footnote stars."
     return re.sub(r"\s+", " ", name.strip(' \t\r"*')).casefold()
