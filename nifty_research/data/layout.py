@@ -260,14 +260,20 @@ def _cast(column: pa.ChunkedArray, field: pa.Field, kind: Kind) -> pa.ChunkedArr
         ) from error
 
 # %% ../../nbs/data/layout.ipynb #79048746
+def _holes(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    "Where a column says nothing: null, no number, or an empty text."
+    blank = pc.is_null(column, nan_is_null=True)
+    if pa.types.is_dictionary(column.type):
+        blank = pc.or_(blank, pc.fill_null(pc.equal(column, ""), False))
+    return blank
+
+
 def _refuse_holes(table: pa.Table, kind: Kind) -> None:
     "Raise for the first row that lacks what every row must have."
     for name in kind.required:
-        column = table.column(name)
-        if column.null_count or (
-            pa.types.is_floating(column.type) and pc.any(pc.is_nan(column)).as_py()
-        ):
-            row = pc.index(pc.is_null(column, nan_is_null=True), True).as_py()
+        blank = _holes(table.column(name))
+        if pc.any(blank).as_py():
+            row = pc.index(blank, True).as_py()
             raise DataError(
                 f"a row has no {name}",
                 where=f"append to {kind.name}, row {row}",

@@ -141,11 +141,24 @@ def _one_each(table: pa.Table, kind: Kind) -> Merged:
         order = np.argsort(keys, kind="stable")
         table, keys = table.take(pa.array(order)), keys[order]
     again = np.concatenate([[False], np.diff(keys) == 0])
-    if not again.any():
-        return Merged(table, table.num_rows, 0, 0, 0)
-    once, rest = table.filter(pa.array(~again)), table.filter(pa.array(again))
-    agreed = merged(once, rest, kind, where="another of the new ones")
-    return replace_fields(agreed, new=once.num_rows)
+    return _agreed(table, again, kind) if again.any() else Merged(table, table.num_rows, 0, 0, 0)
+
+
+def _agreed(table: pa.Table, again: NDArray[np.bool_], kind: Kind) -> Merged:
+    "Rows in order of which some stand more than once, each once."
+    place = np.arange(len(again))
+    time = place - np.maximum.accumulate(np.where(again, 0, place))  # 0 for the first of its key
+    sofar = Merged(table.filter(pa.array(time == 0)), int((time == 0).sum()), 0, 0, 0)
+    for repeat in range(1, int(time.max()) + 1):
+        rows = table.filter(pa.array(time == repeat))
+        more = merged(sofar.table, rows, kind, where="another of the new ones")
+        sofar = replace_fields(
+            sofar,
+            table=more.table,
+            completed=sofar.completed + more.completed,
+            identical=sofar.identical + more.identical,
+        )
+    return sofar
 
 # %% ../../nbs/data/merging.ipynb #184df9d8
 def merged(

@@ -82,7 +82,7 @@ def answered(
         _closed_in(connection, root)
         try:
             _check_reads(connection, sql)
-            return connection.execute(sql).to_arrow_table()
+            return connection.sql(sql).to_arrow_table()
         except duckdb.Error as error:
             raise UsageError(
                 " ".join(str(error).split("\n\n")[0].split()),

@@ -25,6 +25,21 @@ from .layout import Kind
 # %% auto #0
 __all__ = ['WAIT_S', 'writer', 'sweep', 'Change']
 
+# %% ../../nbs/data/writing.ipynb #5410f7f0
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+def _write_failed(path: Path, error: OSError) -> DataError:
+    "The file system's refusal in the words of the person who must act."
+    full = error.errno in _NO_ROOM
+    advice = "make room" if full else "check the folder and its rights"
+    return DataError(
+        "there is no room for the new file" if full else "the new file could not be written",
+        where=str(path),
+        value=str(error)[:200],
+        remedy=f"{advice} and run again; the store is as it was before",
+    )
+
 # %% ../../nbs/data/writing.ipynb #1b95e480
 WAIT_S = 10.0  # How long a second writer waits
 
@@ -38,17 +53,14 @@ def _holder(root: Path) -> str:
         return "another process"
 
 
-@contextmanager
-def writer(
-    root: Path,  # Of the store; created when missing
-    *,
-    wait_s: float = WAIT_S,
-) -> Iterator[None]:
-    "Be the only writer of a store; DataError naming the holder when another does not finish."
-    root.mkdir(parents=True, exist_ok=True)
+def _locked(root: Path, wait_s: float) -> FileLock:
+    "The store's lock, held, with a note of who holds it."
     lock = FileLock(root / ".lock")
     try:
+        root.mkdir(parents=True, exist_ok=True)
         lock.acquire(timeout=wait_s)
+        since = datetime.now(UTC).astimezone().isoformat(timespec="seconds")
+        (root / ".writer").write_text(json.dumps({"pid": os.getpid(), "since": since}))
     except Timeout:
         raise DataError(
             f"the store is being written by {_holder(root)}",
@@ -56,15 +68,26 @@ def writer(
             value=f"waited {wait_s:g} s",
             remedy="wait until it has finished, or stop that process, then run again",
         ) from None
-    note = root / ".writer"
+    except OSError as error:
+        lock.release()
+        raise _write_failed(root, error) from error
+    return lock
+
+
+@contextmanager
+def writer(
+    root: Path,  # Of the store; created when missing
+    *,
+    wait_s: float = WAIT_S,
+) -> Iterator[None]:
+    "Be the only writer of a store; DataError naming the holder when another does not finish."
+    lock = _locked(root, wait_s)
     try:
-        since = datetime.now(UTC).astimezone().isoformat(timespec="seconds")
-        note.write_text(json.dumps({"pid": os.getpid(), "since": since}))
         sweep(root)
         yield
     finally:
         with suppress(OSError):
-            note.unlink(missing_ok=True)
+            (root / ".writer").unlink(missing_ok=True)
         lock.release()
 
 # %% ../../nbs/data/writing.ipynb #d0813871
@@ -79,22 +102,6 @@ def sweep(root: Path) -> list[Path]:
     return left
 
 # %% ../../nbs/data/writing.ipynb #857bbae2
-_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-
-
-def _write_failed(path: Path, error: OSError) -> DataError:
-    "The file system's refusal in the words of the person who must act."
-    full = error.errno in _NO_ROOM
-    return DataError(
-        "there is no room for the new file" if full else "the new file could not be written",
-        where=str(path),
-        value=str(error)[:200],
-        remedy="make room and run again"
-        if full
-        else "check the folder and its rights" + "; the store is as it was before",
-    )
-
-
 def _sync_folder(folder: Path) -> None:
     "Bring a folder's list of files to the disk."
     handle = os.open(folder, os.O_RDONLY)
@@ -104,6 +111,15 @@ def _sync_folder(folder: Path) -> None:
         os.close(handle)
 
 # %% ../../nbs/data/writing.ipynb #ef5b34c1
+def _plain(table: pa.Table, kind: Kind) -> pa.Table:
+    "Codes as texts: the writer's own dictionaries are smaller, and the same for the same rows."
+    for name in kind.texts:
+        if name in table.column_names and pa.types.is_dictionary(table.schema.field(name).type):
+            at = table.schema.get_field_index(name)
+            table = table.set_column(at, name, table.column(name).cast(pa.string()))
+    return table
+
+
 def _manner(kind: Kind) -> dict[str, Any]:
     "How the columns of a table are written."
     return {
@@ -136,7 +152,7 @@ class Change:
         self._drafts.append((draft, path))
         try:
             with draft.open("wb") as sink:
-                pq.write_table(table, sink, **_manner(kind))
+                pq.write_table(_plain(table, kind), sink, **_manner(kind))
                 sink.flush()
                 os.fsync(sink.fileno())
         except OSError as error:
