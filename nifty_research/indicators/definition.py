@@ -114,12 +114,13 @@ class Indicator:
 
 def states_of(
     columns: int,  # Symbols
-    *numbers: float,  # First numbers of each state: arguments, then what is remembered
+    *parts: float | Floats,  # First numbers of each state: arguments, what is remembered, windows
     size: int = 0,  # Numbers of a state; what is not given is 0
 ) -> Floats:  # (columns, size)
     "States that are the same for each symbol."
-    states = np.zeros((columns, max(size, len(numbers))))
-    states[:, : len(numbers)] = numbers
+    one = np.hstack([np.zeros(0), *parts])
+    states = np.zeros((columns, max(size, len(one))))
+    states[:, : len(one)] = one
     return states
 
 # %% ../../nbs/indicators/definition.ipynb #cc970439
