@@ -150,11 +150,12 @@ def _too_many(batch: Sorted, file: Parsed, number: int, fit: int) -> DataError:
     lines = lines_of(batch, file, number)
     counts = Counter(reason for _, reason in lines)
     first, reason = min(lines)
+    unit = "line" if file.numbered else "row"
     return DataError(
         f"{len(lines):,} of {len(lines) + fit:,} rows are unfit: "
         + ", ".join(f"{n:,} {what}" for what, n in counts.most_common(4)),
-        where=f"{file.text.place}, line {first} ({reason})",
-        value=file.text.lines()[first - 1][:160],
+        where=f"{file.text.place}, {unit} {first} ({reason})",
+        value=file.text.lines()[first - 1][:160] if file.numbered else None,
         remedy="a column may be swapped or misnamed; correct the file, or leave it out",
     )
 

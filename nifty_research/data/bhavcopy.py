@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 
 from ..core.errors import DataError
 from .batches import Sorted, set_aside, sorted_rows, together
-from .checks import PRICES, daily_faults, in_paise, numbers
+from .checks import PRICES, daily_faults, in_paise, numbers, tidied, with_column
 from .delimited import Parsed, header_of
 from .forms import OLD_CASH, UDIFF, Column, Form, plain
 from .layout import DAILY_BARS
@@ -106,44 +106,20 @@ def refuse_other_cash(text: Text, exchange: str) -> None:
 _LAKH = 100_000.0
 
 
-def _plus(table: pa.Table, name: str, values: pa.Array) -> pa.Table:
-    "The table with a column put in or replaced."
-    if name in table.column_names:
-        return table.set_column(table.column_names.index(name), name, values)
-    return table.append_column(name, values)
-
-
-def _emptied(
-    table: pa.Table, name: str, empty: np.ndarray[tuple[int], np.dtype[np.bool_]]
-) -> pa.Table:
-    "The table with a column's values taken out where `empty`."
-    column = table.column(name)
-    return _plus(table, name, pc.if_else(pa.array(empty), pa.scalar(None, column.type), column))
-
-
 def _harmonised(table: pa.Table, form: Form, notes: Counter[str]) -> pa.Table:
     "The columns of any form as those of the store; changed values are noted."
     if "turnover_lakh" in table.column_names:
         rupees = np.round(numbers(table, "turnover_lakh") * _LAKH)
-        table = _plus(table, "turnover_inr", pa.array(rupees, from_pandas=True))
-    for name in ("last", "prev_close"):
-        none = numbers(table, name) <= 0
-        if none.any():
-            notes[f"{name} of zero left empty"] += int(none.sum())
-            table = _emptied(table, name, none)
-    if "delivered" in table.column_names:
-        over = numbers(table, "delivered") > numbers(table, "volume")
-        if over.any():
-            notes["delivered above volume, left empty"] += int(over.sum())
-            table = _emptied(table, "delivered", over)
+        table = with_column(table, "turnover_inr", pa.array(rupees, from_pandas=True))
+    table = tidied(table, notes)
     source = form.name if form is not UDIFF else "nse-udiff"
-    return _plus(table, "source", pa.array([source] * table.num_rows, pa.string()))
+    return with_column(table, "source", pa.array([source] * table.num_rows, pa.string()))
 
 
 def _on_grid(table: pa.Table) -> pa.Table:
     "Prices as the nearest number with two decimals."
     for name in PRICES:
-        table = _plus(table, name, pa.array(in_paise(numbers(table, name)), from_pandas=True))
+        table = with_column(table, name, pa.array(in_paise(numbers(table, name)), from_pandas=True))
     return table
 
 # %% ../../nbs/data/bhavcopy.ipynb #50d07fc6
@@ -162,7 +138,8 @@ def cash_rows(
         others = ~pc.or_(wanted, pc.is_null(names)).to_numpy()
         table, aside = set_aside(table, others, names, "series")
     table = _harmonised(table, form, notes)
-    faults = daily_faults(table, ("file", "symbol", "series"))
+    no_index = np.zeros(table.num_rows, dtype=np.bool_)
+    faults = daily_faults(table, ("file", "symbol", "series"), no_index)
     of_file = pa.array(list(days), pa.date32()).take(table.column("file").combine_chunks())
     other = pc.fill_null(pc.not_equal(table.column("date"), of_file), False).to_numpy()
     faults.mark(other, "of another day than the rest of the file")

@@ -21,7 +21,7 @@ from ..market.calendar import why_closed
 
 # %% auto #0
 __all__ = ['PRICES', 'SLACK_INR', 'Faults', 'numbers', 'without', 'between_paise', 'price_faults', 'in_paise', 'value_fault',
-           'codes_of', 'repeats', 'closed_on', 'daily_faults', 'closed_days']
+           'codes_of', 'repeats', 'closed_on', 'in_calendar', 'with_column', 'tidied', 'daily_faults', 'closed_days']
 
 # %% ../../nbs/data/checks.ipynb #667a93f9
 class Faults:
@@ -170,22 +170,59 @@ def repeats(codes: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int
 
 # %% ../../nbs/data/checks.ipynb #400d326f
 @lru_cache(maxsize=20_000)
-def closed_on(day: date) -> str:
-    "Why a day had no session; empty when it had one, or when the calendar does not know."
+def _told(day: date) -> str | None:
     try:
         return why_closed(day)
     except UnknownRuleError:
-        return ""
+        return None
+
+
+def closed_on(day: date) -> str:
+    "Why a day had no session; empty when it had one, or when the calendar does not know."
+    return _told(day) or ""
+
+
+def in_calendar(day: date) -> bool:
+    "Whether the calendar knows a day."
+    return _told(day) is not None
+
+# %% ../../nbs/data/checks.ipynb #ba1309e1
+def with_column(table: pa.Table, name: str, values: pa.Array | pa.ChunkedArray) -> pa.Table:
+    "The table with a column put in or replaced."
+    if name in table.column_names:
+        return table.set_column(table.column_names.index(name), name, values)
+    return table.append_column(name, values)
+
+
+def tidied(
+    table: pa.Table,  # Daily rows
+    notes: Counter[str],  # What was emptied is added here
+) -> pa.Table:
+    "Daily rows without values that cannot be but do not spoil the bar."
+    last, before = numbers(table, "last"), numbers(table, "prev_close")
+    outside = (last > 0) & ((last < numbers(table, "low")) | (last > numbers(table, "high")))
+    over = numbers(table, "delivered") > numbers(table, "volume")
+    for name, mask, what in (
+        ("last", last <= 0, "last of zero, left empty"),
+        ("last", outside, "last outside low and high, left empty"),
+        ("prev_close", before <= 0, "prev_close of zero, left empty"),
+        ("delivered", over, "delivered above volume, left empty"),
+    ):
+        if mask.any():
+            notes[what] += int(mask.sum())
+            column = table.column(name)
+            emptied = pc.if_else(pa.array(mask), pa.scalar(None, column.type), column)
+            table = with_column(table, name, emptied)
+    return table
 
 # %% ../../nbs/data/checks.ipynb #1b375640
 def daily_faults(
     table: pa.Table,  # Columns of layout.DAILY as far as they are there
     key: tuple[str, ...],  # Columns that no two rows may share
-    *,
-    on_grid: BoolArray | None = None,  # Rows whose prices are whole paise; None: all
+    index: BoolArray,  # Rows of indices, not of shares
 ) -> Faults:
     "What is wrong with each row of daily bars."
-    faults = Faults(table.num_rows)
+    faults, share = Faults(table.num_rows), ~index
     for name, what in (
         ("symbol", "no symbol"),
         ("series", "no series"),
@@ -193,22 +230,27 @@ def daily_faults(
     ):
         faults.mark(without(table, name), what)
     prices = {name: numbers(table, name) for name in PRICES}
-    if on_grid is not None:
-        price_faults(faults, prices, where=~on_grid, on_grid=False)
-    price_faults(faults, prices, where=on_grid)
     volume, low, high = numbers(table, "volume"), prices["low"], prices["high"]
-    faults.mark(np.isnan(volume), "no volume")
+    price_faults(faults, prices, where=share)
+    faults.mark(share & np.isnan(volume), "no volume")
+    if index.any():
+        _mark_indices(faults, prices, index)
     faults.mark(volume < 0, "volume is negative")
-    last = numbers(table, "last")
-    faults.mark((last < low) | (last > high), "last lies outside low and high")
-    faults.mark(numbers(table, "trades") > volume, "more trades than shares")
-    turnover = numbers(table, "turnover_inr")
-    value_fault(faults, turnover, volume, low, high, "turnover does not fit volume and prices")
+    faults.mark(share & (numbers(table, "trades") > volume), "more trades than shares")
+    turnover, what = numbers(table, "turnover_inr"), "turnover does not fit volume and prices"
+    value_fault(faults, turnover, volume, low, high, what, where=share)
     again, _ = repeats(codes_of(table, key))
     second = np.zeros(table.num_rows, dtype=np.bool_)
     second[again] = True
-    faults.mark(second, "a second row of this share and series")
+    faults.mark(second, "a second row of this symbol and series")
     return faults
+
+
+def _mark_indices(faults: Faults, prices: Mapping[str, FloatArray], index: BoolArray) -> None:
+    "An index may have a close alone, has no volume of its own, and four decimals."
+    alone = np.isnan(prices["open"]) & np.isnan(prices["high"]) & np.isnan(prices["low"])
+    faults.mark(index & alone & ~(prices["close"] > 0), "no close, or one that is not positive")
+    price_faults(faults, prices, where=index & ~alone, on_grid=False)
 
 
 def closed_days(table: pa.Table, name: str) -> BoolArray:

@@ -290,6 +290,7 @@ _OTHERS = {
     "mwpl": "position limits, no prices",
     "instrument_token": "an instruments dump: nifty data instruments import",
     "ex-date": "corporate actions: nifty data actions import",
+    "ex_date": "corporate actions: nifty data actions import",
 }
 
 

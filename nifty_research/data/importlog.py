@@ -109,7 +109,8 @@ class StoreReport:
         "Some lines for a person."
         done = [file for file in self.files if not file.known and not file.refused]
         span = f", {self.days[0]} to {self.days[-1]}" if self.days else ""
-        lines = [f"{len(done):,} files, {self.read:,} rows in {self.seconds:.1f} s{span}"]
+        files = "1 file" if len(done) == 1 else f"{len(done):,} files"
+        lines = [f"{files}, {self.read:,} rows in {self.seconds:.1f} s{span}"]
         lines += _counted(
             (
                 (self.new, "new"),
@@ -126,7 +127,7 @@ class StoreReport:
             lines.append(f"  {sum(aside.values()):>10,} not asked for: {shown}{more}")
         lines += [f"{n:,} x {what}" for what, n in _ranked(self.notes)]
         known = sum(file.known for file in self.files)
-        lines += [f"{known:,} files were in already"] if known else []
+        lines += [f"in already, not read again: {known:,}"] if known else []
         lines += [
             f"not read: {file.file}: {', '.join(file.not_read)}" for file in done if file.not_read
         ]

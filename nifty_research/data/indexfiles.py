@@ -14,16 +14,7 @@ import pyarrow as pa
 
 from ..core.errors import DataError
 from .batches import Sorted, sorted_rows, together
-from nifty_research.data.checks import (
-    PRICES,
-    Faults,
-    closed_days,
-    codes_of,
-    numbers,
-    price_faults,
-    repeats,
-    without,
-)
+from .checks import PRICES, closed_days, daily_faults, numbers
 from .delimited import Parsed
 from .forms import INDEX_DAY, VIX_HISTORY, Form
 from .layout import DAILY_BARS
@@ -102,23 +93,6 @@ def _names(table: pa.Table, files: Sequence[Parsed], form: Form) -> pa.Array:
     return pa.array(of_file, pa.string()).take(table.column("file").combine_chunks())
 
 
-def _index_faults(table: pa.Table) -> Faults:
-    "What is wrong with each row of a batch of index files."
-    faults = Faults(table.num_rows)
-    faults.mark(without(table, "symbol"), "no name of an index")
-    faults.mark(without(table, "date"), "no day that can be read")
-    faults.mark(closed_days(table, "date"), "the exchange was closed on this day")
-    prices = {name: numbers(table, name) for name in PRICES}
-    close_only = np.isnan(prices["open"]) & np.isnan(prices["high"]) & np.isnan(prices["low"])
-    faults.mark(close_only & ~(prices["close"] > 0), "no close, or one that is not positive")
-    price_faults(faults, prices, where=~close_only, on_grid=False)
-    again, _ = repeats(codes_of(table, ("file", "symbol", "date")))
-    second = np.zeros(table.num_rows, dtype=np.bool_)
-    second[again] = True
-    faults.mark(second, "a second row of this index and day")
-    return faults
-
-
 def index_rows(
     files: Sequence[Parsed],  # Of one form
     form: Form,  # INDEX_DAY, VIX_HISTORY or INDEX_HISTORY
@@ -142,4 +116,6 @@ def index_rows(
         rupees = np.round(numbers(table, "turnover_crore") * _CRORE)
         columns["turnover_inr"] = pa.array(rupees, from_pandas=True)
     rows = pa.table(columns)
-    return sorted_rows(DAILY_BARS, rows, _index_faults(rows), Counter(), Counter())
+    faults = daily_faults(rows, ("file", "symbol", "date"), np.ones(rows.num_rows, dtype=np.bool_))
+    faults.mark(closed_days(rows, "date"), "the exchange was closed on this day")
+    return sorted_rows(DAILY_BARS, rows, faults, Counter(), Counter())

@@ -25,10 +25,12 @@ from nifty_research.data.checks import (
     closed_days,
     codes_of,
     daily_faults,
+    in_calendar,
     in_paise,
     numbers,
     price_faults,
     repeats,
+    tidied,
     without,
 )
 from .columnmap import FILE_NAME, TABLES, ColumnMap, table_of, wanted_columns
@@ -172,13 +174,17 @@ def daily_of(files: Sequence[Parsed]) -> Sorted:
     table = _completed(together(files), files)
     if "series" not in table.column_names:
         table = table.append_column("series", pa.array(["EQ"] * table.num_rows))
-    share = pc.not_equal(table.column("series"), "INDEX").fill_null(True).to_numpy()
-    faults = daily_faults(table, ("symbol", "series", "date", "file"), on_grid=share)
+    index = pc.equal(table.column("series"), "INDEX").fill_null(False).to_numpy()
+    notes = Counter[str]()
+    table = tidied(table, notes)
+    faults = daily_faults(table, ("symbol", "series", "date", "file"), index)
     faults.mark(closed_days(table, "date"), "the exchange was closed on this day")
     table = _whole_counts(table, DAILY_BARS.schema, faults)
-    return sorted_rows(DAILY_BARS, _with_grid(table, share), faults, Counter(), Counter())
+    return sorted_rows(DAILY_BARS, _with_grid(table, ~index), faults, Counter(), notes)
 
 # %% ../../nbs/data/mapped.ipynb #08b8017a
+_IST_MINUTES = 330  # Ahead of UTC
+_OPEN = 9 * 60 + 15
 _OFFSET = r".*(?:Z|[+-]\d{2}:?\d{2})$"
 
 
@@ -216,32 +222,59 @@ def _times(file: Parsed, layout: ColumnMap) -> pa.Array:
     return pa.array(stamps, pa.timestamp("ms", ZONE), from_pandas=True)
 
 
+_ENOUGH = 20
+
+
+def _refuse_longer(file: Parsed, times: pa.Array) -> None:
+    "Refuse bars of more than one minute: all of their starts lie on a coarser grid."
+    minutes = pc.drop_null(times).cast(pa.int64()).to_numpy() // 60_000
+    step = int(np.gcd.reduce((minutes + _IST_MINUTES) % 1440 - _OPEN)) if len(minutes) else 1
+    if len(minutes) >= _ENOUGH and step > 1:
+        raise DataError(
+            f"these are bars of {step} minutes, the store keeps bars of one minute",
+            where=f"{file.text.place}, column timestamp",
+            value=f"{len(minutes):,} times, all a multiple of {step} minutes after 09:15",
+            remedy="import one-minute bars, longer ones are made from them; sessions and backtests "
+            "read other bars from their file: nifty backtest --bars",
+        )
+
+
 def with_times(file: Parsed, layout: ColumnMap) -> Parsed:
     "A mapped file of minutes with its times in the exchange's zone."
-    table = file.table
+    table, times = file.table, _times(file, layout)
+    _refuse_longer(file, times)
     at = table.column_names.index("timestamp")
-    table = table.set_column(at, "timestamp", _times(file, layout))
+    table = table.set_column(at, "timestamp", times)
     return replace(file, table=table)
 
 # %% ../../nbs/data/mapped.ipynb #ae317143
+def _mark_hours(faults: Faults, table: pa.Table, notes: Counter[str]) -> None:
+    "Mark minutes at which nothing trades; days before the calendar pass, and are counted."
+    sound = np.flatnonzero(~faults.found)
+    frame = table.select(["symbol", "timestamp"]).take(pa.array(sound)).to_pandas()
+    frame["timestamp"] = frame["timestamp"].dt.as_unit("ns")
+    code, days = pd.factorize(frame["timestamp"].dt.normalize())
+    known = np.array([in_calendar(day.date()) for day in days], dtype=np.bool_)[code]
+    if not known.all():
+        notes["minutes of days before the calendar, hours not checked"] += int((~known).sum())
+    if known.any():
+        for reason, mask in hour_faults(frame[known].reset_index(drop=True), 1):
+            of_all = np.zeros(table.num_rows, dtype=np.bool_)
+            of_all[sound[known][mask]] = True
+            faults.mark(of_all, reason)
+
+
 def minutes_of(files: Sequence[Parsed]) -> Sorted:
     "Minute rows of mapped files, whose times are known, checked."
     table = together(files)
-    faults = Faults(table.num_rows)
+    faults, notes = Faults(table.num_rows), Counter[str]()
     faults.mark(without(table, "symbol"), "no symbol")
     faults.mark(without(table, "timestamp"), "no time that can be read")
     price_faults(faults, {name: numbers(table, name) for name in PRICES})
     volume = numbers(table, "volume")
     faults.mark(~np.isfinite(volume), "no volume")
     faults.mark(volume < 0, "volume is negative")
-    sound = np.flatnonzero(~faults.found)
-    frame = table.select(["symbol", "timestamp"]).take(pa.array(sound)).to_pandas()
-    if len(frame):
-        frame["timestamp"] = frame["timestamp"].dt.as_unit("ns")
-        for reason, mask in hour_faults(frame, 1):
-            of_all = np.zeros(table.num_rows, dtype=np.bool_)
-            of_all[sound[mask]] = True
-            faults.mark(of_all, reason)
+    _mark_hours(faults, table, notes)
     second = np.zeros(table.num_rows, dtype=np.bool_)
     stamps = pa.chunked_array([table.column("timestamp").combine_chunks().cast(pa.int64())])
     keyed = table.select(["symbol", "file"]).append_column("timestamp", stamps.fill_null(0))
@@ -250,7 +283,7 @@ def minutes_of(files: Sequence[Parsed]) -> Sorted:
     faults.mark(second, "a second bar for this time")
     table = _whole_counts(table, MINUTE_BARS.schema, faults)
     every = np.ones(table.num_rows, dtype=np.bool_)
-    return sorted_rows(MINUTE_BARS, _with_grid(table, every), faults, Counter(), Counter())
+    return sorted_rows(MINUTE_BARS, _with_grid(table, every), faults, Counter(), notes)
 
 # %% ../../nbs/data/mapped.ipynb #f76e3f0c
 def contracts_of(files: Sequence[Parsed]) -> Sorted:
