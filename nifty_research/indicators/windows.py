@@ -121,8 +121,9 @@ def moments_update(
         state[2] = x
         state[3] = 0.0
         state[4] = 0.0
-    mean: float = total / state[0]
-    variance = square / state[0] - mean * mean
+    share = 1.0 / state[0]  # one division, the slowest step of all, for two
+    mean: float = total * share
+    variance = square * share - mean * mean
     return state[2] + mean, 0.0 if variance < 0.0 else variance
 
 # %% ../../nbs/indicators/windows.ipynb #134f241e
@@ -165,7 +166,8 @@ def _close_joint_block(
     state[1] = 0.0
     state[2] = x
     state[3] = y
-    state[4:9] = 0.0
+    for at in range(4, 9):
+        state[at] = 0.0
 
 
 @inlined
@@ -194,11 +196,12 @@ def joint_update(
     else:
         _close_joint_block(state, x, y)
         at = JOINT_HEAD
-    first = (state[4] + state[at]) / state[0]
-    second = (state[5] + state[at + period]) / state[0]
-    first_variance = (state[6] + state[at + 2 * period]) / state[0] - first * first
-    second_variance = (state[7] + state[at + 3 * period]) / state[0] - second * second
-    covariance = (state[8] + state[at + 4 * period]) / state[0] - first * second
+    share = 1.0 / state[0]  # one division, the slowest step of all, for five
+    first = (state[4] + state[at]) * share
+    second = (state[5] + state[at + period]) * share
+    first_variance = (state[6] + state[at + 2 * period]) * share - first * first
+    second_variance = (state[7] + state[at + 3 * period]) * share - second * second
+    covariance = (state[8] + state[at + 4 * period]) * share - first * second
     return (
         state[2] + first,
         state[3] + second,
@@ -283,13 +286,15 @@ def highest_update(
     state[EXTREME_HEAD + place] = x
     if place + 1 < period:
         state[1] = place + 1.0
-        newer = max(float(state[2]), x)
+        newer: float = state[2]
+        newer = x if x > newer else newer
         state[2] = newer
-        older: float = state[EXTREME_HEAD + place + 1]
-        return newer if newer > older else older  # NaN while there is no older block
+        # NaN while there is no older block; an `if` here would be guessed wrong half the time
+        return float(np.maximum(newer, state[EXTREME_HEAD + place + 1]))
     top = x
     for at in range(period - 1, -1, -1):
-        top = max(top, float(state[EXTREME_HEAD + at]))
+        value: float = state[EXTREME_HEAD + at]
+        top = value if value > top else top
         state[EXTREME_HEAD + at] = top
     state[1] = 0.0
     state[2] = -np.inf
@@ -309,13 +314,14 @@ def lowest_update(
     state[EXTREME_HEAD + place] = x
     if place + 1 < period:
         state[1] = place + 1.0
-        newer = min(float(state[2]), x)
+        newer: float = state[2]
+        newer = x if x < newer else newer
         state[2] = newer
-        older: float = state[EXTREME_HEAD + place + 1]
-        return newer if newer < older else older  # NaN while there is no older block
+        return float(np.minimum(newer, state[EXTREME_HEAD + place + 1]))
     bottom = x
     for at in range(period - 1, -1, -1):
-        bottom = min(bottom, float(state[EXTREME_HEAD + at]))
+        value: float = state[EXTREME_HEAD + at]
+        bottom = value if value < bottom else bottom
         state[EXTREME_HEAD + at] = bottom
     state[1] = 0.0
     state[2] = np.inf
