@@ -5,20 +5,25 @@
 # %% ../../nbs/strategies/contract.ipynb #ea463be7
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Protocol
 
 import numpy as np
+import pandas as pd
 
 from ..core.errors import DataError
-from ..data.bars import Bars
-from ..indicators.averages import Floats, ema, ema_rows, ema_states
-from ..indicators.crossings import crossing, crossing_rows, crossing_states
-from ..indicators.ranges import atr, atr_rows, atr_states
+from ..data.bars import COLUMNS, Bars
+from ..indicators.averages import ema_indicator
+from ..indicators.crossings import crossing_indicator
+from ..indicators.definition import Floats, Indicator, going_on, over
+from ..indicators.lags import lag_indicator, latest_indicator
+from ..indicators.ranges import atr_indicator
+from ..indicators.timeframes import LongerBars, longer_indicator, longer_slots
 
 # %% auto #0
-__all__ = ['Scores', 'Indicators', 'Strategy', 'HeldIndicators', 'check_scores', 'check_causal']
+__all__ = ['Label', 'Scores', 'Columns', 'Indicators', 'Strategy', 'HeldIndicators', 'check_scores', 'check_causal']
 
 # %% ../../nbs/strategies/contract.ipynb #d999bb4b
 @dataclass(frozen=True, eq=False)
@@ -31,38 +36,108 @@ class Scores:
     exit: Floats  # (T, N) in [0, 1]: wish to leave whatever is held; 0 or NaN none
 
 # %% ../../nbs/strategies/contract.ipynb #21952c3a
+class Columns(Protocol):
+    "What has columns of prices: `Bars`, and the longer bars that `Indicators.longer` gives."
+
+    @property
+    def index(self) -> pd.DatetimeIndex: ...
+    @property
+    def open(self) -> Floats: ...
+    @property
+    def high(self) -> Floats: ...
+    @property
+    def low(self) -> Floats: ...
+    @property
+    def close(self) -> Floats: ...
+    @property
+    def volume(self) -> Floats: ...
+
+# %% ../../nbs/strategies/contract.ipynb #13b94de0
+@lru_cache(maxsize=1024)
+def _of(make: Callable[..., Indicator], *arguments: float) -> Indicator:
+    "An indicator with its arguments, made and checked once and not on every bar."
+    return make(*arguments)
+
+
+def _frozen(values: Floats) -> Floats:
+    "The same values, which nobody can write to."
+    if values.flags.writeable:
+        values = values.view()
+        values.flags.writeable = False
+    return values
+
+# %% ../../nbs/strategies/contract.ipynb #911a8767
 class Indicators:
     "Indicators over a whole history: what a strategy gets as `ind` in research and backtests."
 
-    def __init__(self) -> None:
-        self._ranges: dict[int, tuple[Bars, Floats]] = {}  # by period, of the bars asked last
+    def _run(
+        self,
+        indicator: Indicator,
+        *values: Floats,  # (T, N) each
+    ) -> tuple[Floats, ...]:  # (T, N) each, not to be written to
+        "Values of an indicator; the one thing that differs between whole arrays and held state."
+        return tuple(_frozen(output) for output in over(indicator, *values))
+
+    def run(
+        self,
+        indicator: Indicator,  # Your own
+        *values: Floats,  # (T, N) each
+    ) -> tuple[Floats, ...]:  # (T, N), one an output
+        "Values of an indicator that has no method here."
+        return self._run(indicator, *values)
 
     def ema(
         self,
         values: Floats,  # (T, N)
         period: int,  # Bars
     ) -> Floats:  # (T, N)
-        "Exponential average (`indicators.averages`)."
-        return ema(values, period)
+        "Exponential average."
+        return self._run(_of(ema_indicator, period), values)[0]
 
     def atr(
         self,
-        bars: Bars,
+        bars: Columns,
         period: int = 14,  # Bars
     ) -> Floats:  # (T, N), rupees
-        "Average true range after Wilder (`indicators.ranges`), computed once for the same bars."
-        known = self._ranges.get(period)
-        if known is None or known[0] is not bars:
-            known = (bars, atr(bars.high, bars.low, bars.close, period))
-            self._ranges[period] = known
-        return known[1]
+        "Average true range after Wilder."
+        return self._run(_of(atr_indicator, period), bars.high, bars.low, bars.close)[0]
 
     def crossing(
         self,
         values: Floats,  # (T, N)
     ) -> Floats:  # (T, N)
-        "Jump across zero where the side changes, 0 elsewhere (`indicators.crossings`)."
-        return crossing(values)
+        "Jump across zero where the side changes, 0 elsewhere."
+        return self._run(_of(crossing_indicator), values)[0]
+
+    def lag(
+        self,
+        values: Floats,  # (T, N)
+        bars: int = 1,
+    ) -> Floats:  # (T, N)
+        "Value of some bars ago."
+        return self._run(_of(lag_indicator, bars), values)[0]
+
+    def latest(
+        self,
+        values: Floats,  # (T, N)
+    ) -> Floats:  # (T, N)
+        "Last value there was; the one indicator that also answers on a bar that is missing."
+        return self._run(_of(latest_indicator), values)[0]
+
+    def longer(
+        self,
+        bars: Bars,
+        minutes: int,  # Of the longer bars; 1440 is a day, 10080 a week
+    ) -> LongerBars:  # On the rows on which they were complete
+        "Bars of a longer interval; `latest` of what is computed from them is what is known now."
+        columns = (bars.open, bars.high, bars.low, bars.close, bars.volume)
+        slots = self._slots(bars, minutes)
+        open_, high, low, close, volume = self._run(_of(longer_indicator), slots, *columns)
+        return LongerBars(bars.index, bars.symbols, open_, high, low, close, volume, minutes)
+
+    def _slots(self, bars: Bars, minutes: int) -> Floats:
+        "Which longer bar each row belongs to."
+        return longer_slots(bars.index, bars.shape[1], bars.interval_minutes, minutes)
 
 # %% ../../nbs/strategies/contract.ipynb #09a6964e
 class Strategy(Protocol):
@@ -92,13 +167,32 @@ class Strategy(Protocol):
         ...
 
 # %% ../../nbs/strategies/contract.ipynb #84ffd45c
+Label = Hashable  # Of an array: the name of a column, or a number given to a result
+
+
 class HeldIndicators(Indicators):
     "Indicators that go on from held state: each `follow` adds rows to those seen before."
 
     def __init__(self) -> None:
-        super().__init__()
-        self._states: list[tuple[str, Floats]] = []
+        self._calls: list[tuple[Label, ...]] = []  # of one bar, in order
+        self._states: dict[tuple[Label, ...], Floats] = {}
+        self._labels: dict[tuple[Label, ...], tuple[int, ...]] = {}  # of results, for good
+        self._known: dict[int, Label] = {}  # of the arrays of this bar, by their address
+        self._done: dict[tuple[Label, ...], tuple[Floats, ...]] = {}  # results of this bar
+        self._slots_done: dict[int, Floats] = {}
+        self._bars: Bars | None = None
         self._next = 0
+
+    def next_rows(
+        self,
+        bars: Bars,  # Only the rows since the last call
+    ) -> None:
+        "Begin with further rows: all that is asked until the next call is about them."
+        self._bars, self._next = bars, 0
+        self._done.clear()
+        self._slots_done.clear()
+        self._known = {id(getattr(bars, name)): name for name in COLUMNS}
+        self._known |= {id(values): f"extra {name}" for name, values in bars.extra.items()}
 
     def follow(
         self,
@@ -106,44 +200,49 @@ class HeldIndicators(Indicators):
         bars: Bars,  # Only the rows since the last call
     ) -> Scores:  # Scores of these rows
         "Scores of further rows, equal to those rows of the scores over the whole history."
-        self._next = 0
+        self.next_rows(bars)
         return strategy.scores(bars, self)
 
-    def ema(self, values: Floats, period: int) -> Floats:
-        "Exponential average of further rows."
-        states = self._held(f"ema {period}", lambda: ema_states(values.shape[1], period))
-        out = np.empty(values.shape)
-        ema_rows(states, np.ascontiguousarray(values), out)
-        return out
+    def _run(self, indicator: Indicator, *values: Floats) -> tuple[Floats, ...]:
+        "Values of further rows."
+        call = self._call(indicator, values)
+        done = self._done.get(call)
+        if done is None:
+            states = self._states.get(call)
+            if states is None:
+                states = self._states[call] = indicator.fresh(values[0].shape[1])
+                first = sum(map(len, self._labels.values()))
+                self._labels[call] = tuple(range(first, first + indicator.outputs))
+            inputs = [_frozen(column) for column in values]
+            done = tuple(_frozen(output) for output in going_on(indicator, states, *inputs))
+            self._done[call] = done
+            self._known.update(zip(map(id, done), self._labels[call], strict=True))
+        return done
 
-    def atr(self, bars: Bars, period: int = 14) -> Floats:
-        "Average true range of further rows."
-        states = self._held(f"atr {period}", lambda: atr_states(bars.shape[1], period))
-        out = np.empty(bars.shape)
-        atr_rows(states, bars.high, bars.low, bars.close, out)
-        return out
-
-    def crossing(self, values: Floats) -> Floats:
-        "Crossings of further rows."
-        states = self._held("crossing", lambda: crossing_states(values.shape[1]))
-        out = np.empty(values.shape)
-        crossing_rows(states, np.ascontiguousarray(values), out)
-        return out
-
-    def _held(self, call: str, fresh: Callable[[], Floats]) -> Floats:
-        "State of this call, begun at the first bar and found again by its place in the sequence."
-        if self._next == len(self._states):
-            self._states.append((call, fresh()))
-        known, states = self._states[self._next]
-        if known != call:
+    def _call(self, indicator: Indicator, values: tuple[Floats, ...]) -> tuple[Label, ...]:
+        "What is asked, by the labels of its inputs; by its place where an input has none."
+        place = self._next
+        labels = [self._known.get(id(column)) for column in values]
+        call = (indicator.name, place) if None in labels else (indicator.name, *labels)
+        if place == len(self._calls):
+            self._calls.append(call)
+        elif self._calls[place] != call:
             raise DataError(
                 "a strategy asked for other indicators than on the bar before",
-                where=f"call {self._next + 1} of one bar",
-                value=f"{call!r} after {known!r}",
+                where=f"call {place + 1} of one bar",
+                value=f"{call[0]!r} after {self._calls[place][0]!r}",
                 remedy="call ind with the same arguments in the same order on every bar",
             )
-        self._next += 1
-        return states
+        self._next = place + 1
+        return call
+
+    def _slots(self, bars: Bars, minutes: int) -> Floats:
+        "Which longer bar each row belongs to, worked out once a bar."
+        slots = self._slots_done.get(minutes)
+        if slots is None:
+            slots = self._slots_done[minutes] = _frozen(super()._slots(bars, minutes))
+            self._known[id(slots)] = f"slots {minutes}"
+        return slots
 
 # %% ../../nbs/strategies/contract.ipynb #6d31f030
 def _place(bars: Bars, row: int, column: int) -> str:
