@@ -100,7 +100,8 @@ def price_faults(
     open_, high, low, close = (prices[name] for name in PRICES)
     with np.errstate(invalid="ignore"):
         for name in PRICES:
-            faults.mark(look & ~np.isfinite(prices[name]), f"no {name}")
+            faults.mark(look & np.isnan(prices[name]), f"no {name}")
+            faults.mark(look & np.isinf(prices[name]), f"{name} is infinite")
         lowest = np.minimum.reduce([open_, high, low, close])
         faults.mark(look & (lowest <= 0), "a price is zero or negative")
         faults.mark(look & (high < low), "high is below low")
