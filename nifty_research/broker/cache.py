@@ -158,11 +158,14 @@ class ReadCache:
                 self._candles.load([key], self._spans)
         return [key for key, token in tokens.items() if not token]
 
-    def refresh(self) -> int:  # instruments asked about
-        "Ask anew for the prices that were wanted since the last time and have worn."
+    def refresh(
+        self,
+        every_s: float = 60.0,  # until the next refresh
+    ) -> int:  # instruments asked about
+        "Ask anew for prices that were wanted since the last time and would not last to the next."
         with self._lock:
             asked, self._asked = self._asked, set()
-        old = [key for key in sorted(asked) if self._prices.is_worn(key)]
+        old = [key for key in sorted(asked) if not self._prices.lasts(key, every_s)]
         if old:
             self._prices.load(old, lambda keys: self._quotes(keys, 0))
         return len(old)

@@ -120,11 +120,11 @@ class Shelf(Generic[K, V]):
             kept = self._kept.get(key)
         return None if kept is None or kept.value is _ABSENT else kept
 
-    def is_worn(self, key: K) -> bool:
-        "Whether half of a key's time is over, or nothing is kept of it."
+    def lasts(self, key: K, seconds: float) -> bool:
+        "Whether what is kept of a key will still be fresh after so many seconds."
         with self._lock:
             kept = self._kept.get(key)
-        return kept is None or kept.age_s(self._clock.now()) >= self.lasts_s / 2
+        return kept is not None and kept.age_s(self._clock.now()) + seconds < self.lasts_s
 
     def lookups(self) -> dict[str, int]:
         "Keys looked up since the start, by outcome."

@@ -65,10 +65,12 @@ def gathered(
 ) -> list[Row]:
     "Candles made of shorter ones."
     found: list[Row] = []
+    until = ""  # stamps of one zone stand in the order of their text
     for stamp, open_, high, low, close, volume in rows:
-        start = candle_stamp(candle_start(datetime.fromisoformat(stamp), minutes))
-        if not found or found[-1][0] != start:
-            found.append([start, open_, high, low, close, volume])
+        if stamp >= until:
+            start = candle_start(datetime.fromisoformat(stamp), minutes)
+            until = candle_stamp(start + timedelta(minutes=minutes))
+            found.append([candle_stamp(start), open_, high, low, close, volume])
             continue
         row = found[-1]
         row[2], row[3] = max(row[2], high), min(row[3], low)
