@@ -27,9 +27,7 @@ __all__ = ['BarsOption', 'DayOption', 'IntervalOption', 'StrategyOption', 'Profi
 # %% ../../nbs/cli/options.ipynb #aba0a34a
 BarsOption = Annotated[
     Path | None,
-    typer.Option(
-        "--bars", help="File or folder of recorded bars (Parquet, CSV). Default: synthetic."
-    ),
+    typer.Option("--bars", help="File or folder of bars, or a market store. Default: synthetic."),
 ]
 DayOption = Annotated[
     str | None, typer.Option("--day", help="A day, 2026-09-15, or a span, 2026-09-07..2026-09-11.")
@@ -180,8 +178,8 @@ def days_to_play(choice: Choice) -> tuple[date, ...]:
         return choice.days
     if choice.bars is None:
         return (choice.settings.market.synthetic_day,)
-    from nifty_research.data.files import file_days
+    from nifty_research.session.market import recorded_days
 
-    if not (days := file_days(choice.bars)):
+    if not (days := recorded_days(choice.settings, choice.bars)):
         raise MissingDataError("the file has no bars", where="--bars", value=str(choice.bars))
     return (days[-1],)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
@@ -19,8 +20,12 @@ from ..data.synthetic import synthetic_bars
 from ..market.calendar import previous_session, require_session
 from ..market.members import members
 
+if TYPE_CHECKING:
+    from nifty_research.data.store import BarStore
+
 # %% auto #0
-__all__ = ['PreparedMarket', 'warmup_days', 'start_of', 'universe', 'synthetic_market', 'recorded_market', 'prepare_bars']
+__all__ = ['PreparedMarket', 'warmup_days', 'start_of', 'universe', 'synthetic_market', 'is_store', 'recorded_days',
+           'stored_market', 'recorded_market', 'prepare_bars']
 
 # %% ../../nbs/session/market.ipynb #31d43cfb
 @dataclass(frozen=True)
@@ -86,17 +91,42 @@ def synthetic_market(
     return PreparedMarket(bars, start_of(bars, days[0]), None)
 
 # %% ../../nbs/session/market.ipynb #3e5d4251
-def recorded_market(
-    settings: Settings,
-    path: Path,
-    days: tuple[date, ...],  # empty: every day of the file
-    *,
-    keep_good: bool = False,
-) -> PreparedMarket:
-    "Bars of a file over the days asked for, with the sessions before them as warm-up."
-    available = file_days(path)
-    if not days:
-        days = tuple(available[min(settings.market.warmup_sessions, len(available) - 1) :])
+def is_store(path: Path) -> bool:
+    "Whether a folder is a store of market data with minutes in it."
+    return (path / "minute").is_dir()
+
+
+def _stored_symbols(settings: Settings, store: BarStore, day: date) -> dict[str, list[date]]:
+    "Members of the universe that the store has minutes of, with their days."
+    held = {symbol: store.days(symbol, 1) for symbol in universe(settings, day)}
+    found = {symbol: days for symbol, days in held.items() if days}
+    if not found:
+        raise MissingDataError(
+            f"the store has no minutes of the {settings.market.universe} of {day}",
+            where=str(store.root),
+            value=", ".join(sorted(held)[:5]) + ", …",
+            remedy="import them: nifty data import, nifty data history; nifty data status lists",
+        )
+    return found
+
+
+def recorded_days(settings: Settings, path: Path) -> list[date]:
+    "Days that a file, or a store for its newest universe, has bars of."
+    if not is_store(path):
+        return file_days(path)
+    from nifty_research.data.store import BarStore
+
+    store = BarStore(path)
+    last = [one.last for one in store.coverage() if one.table == "minute" and one.last]
+    return _days_of(_stored_symbols(settings, store, max(last))) if last else []
+
+
+def _days_of(held: dict[str, list[date]]) -> list[date]:
+    return sorted({day for days in held.values() for day in days})
+
+
+def _require_days(path: Path, days: tuple[date, ...], available: list[date]) -> None:
+    "Refuse days that are no sessions, or that there are no bars of."
     for day in days:
         require_session(day)
     absent = [day for day in days if day not in available]
@@ -108,8 +138,45 @@ def recorded_market(
             value=str(absent[0]),
             remedy="Nearest days it has: " + ", ".join(str(day) for day in sorted(nearest)),
         )
+
+
+def _chosen(
+    settings: Settings, path: Path, days: tuple[date, ...], available: list[date]
+) -> tuple[date, tuple[date, ...]]:
+    "First day to read, warm-up included, and the days to trade."
+    if not days:
+        days = tuple(available[min(settings.market.warmup_sessions, len(available) - 1) :])
+    _require_days(path, days, available)
     before = [day for day in available if day < days[0]][-settings.market.warmup_sessions :]
-    first = before[0] if before and settings.market.warmup_sessions else days[0]
+    return before[0] if before and settings.market.warmup_sessions else days[0], days
+
+
+def stored_market(
+    settings: Settings,
+    root: Path,  # Folder of a store
+    days: tuple[date, ...],  # empty: every day it has
+) -> PreparedMarket:
+    "Bars of the universe out of a store, as traded, with the sessions before as warm-up."
+    from nifty_research.data.store import BarStore
+
+    store = BarStore(root)
+    available = recorded_days(settings, root)
+    held = _stored_symbols(settings, store, (days or available)[0])
+    first, days = _chosen(settings, root, days, _days_of(held))
+    minutes = settings.market.interval_minutes
+    bars = store.bars(sorted(held), first, days[-1], minutes, partial_bars=False)
+    return PreparedMarket(bars, start_of(bars, days[0]), None)
+
+# %% ../../nbs/session/market.ipynb #f6e3b05a
+def recorded_market(
+    settings: Settings,
+    path: Path,
+    days: tuple[date, ...],  # empty: every day of the file
+    *,
+    keep_good: bool = False,
+) -> PreparedMarket:
+    "Bars of a file over the days asked for, with the sessions before them as warm-up."
+    first, days = _chosen(settings, path, days, file_days(path))
     bars, report = read_bars(
         path,
         interval_minutes=settings.market.interval_minutes,
@@ -123,10 +190,12 @@ def prepare_bars(
     settings: Settings,
     days: tuple[date, ...],
     *,
-    bars: Path | None = None,  # None makes a synthetic market
+    bars: Path | None = None,  # A file, or a folder of market data; None makes a synthetic market
     keep_good: bool = False,
 ) -> PreparedMarket:
     "The market of a session or a backtest."
     if bars is None:
         return synthetic_market(settings, days or (settings.market.synthetic_day,))
+    if is_store(bars):
+        return stored_market(settings, bars, days)
     return recorded_market(settings, bars, days, keep_good=keep_good)
