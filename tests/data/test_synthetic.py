@@ -190,22 +190,20 @@ def test_ten_years_have_actions_that_the_table_takes_out() -> None:
     assert clean.max() < 0.5
 
 
-@given(st.integers(0, 2**32))
-def test_raw_daily_bars_lie_on_the_tick_of_their_month(seed: int) -> None:
-    made = synthetic_daily(
-        ["TCS", "SMALLSHARE"], sessions(date(2025, 3, 3), date(2025, 5, 30)), seed=seed
-    )
-    bars, month = made.bars, 0
-    ticks = [tick_size(bars.days()[0], start_price(symbol)) for symbol in bars.symbols]
-    for row, day in enumerate(bars.days()):
-        acts = set(made.actions.loc[made.actions["ex_date"] == str(day), "symbol"])
-        if day.month != month and row and not acts:
-            ticks = [tick_size(day, price) for price in bars.close[row - 1].tolist()]
-        if acts:
-            return
-        month = day.month
-        for column, tick in enumerate(ticks):
-            assert nearest_tick(float(bars.close[row, column]), tick) == bars.close[row, column]
+@given(st.integers(0, 2**32), st.sampled_from([(2024, 5, 7), (2025, 3, 5)]))
+def test_prices_lie_on_the_tick_of_their_day(seed: int, span: tuple[int, int, int]) -> None:
+    # Both spans hold a day in mid-month on which the ticks changed.
+    days = sessions(date(span[0], span[1], 1), date(span[0], span[2], 28))
+    bars = synthetic_daily(["TCS", "SMALLSHARE", "ITC"], days, seed=seed, with_actions=False).bars
+    closes = [start_price(symbol) for symbol in bars.symbols]
+    for row, day in enumerate(days):
+        if row and day.month != days[row - 1].month:
+            closes = bars.close[row - 1].tolist()
+        for column, close in enumerate(closes):
+            tick = tick_size(day, close)
+            for name in COLUMNS[:4]:
+                price = float(getattr(bars, name)[row, column])
+                assert nearest_tick(price, tick) == price
 
 
 def test_made_up_bars_survive_a_file(tmp_path_factory: pytest.TempPathFactory) -> None:
