@@ -7,17 +7,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..core.compiled import kernel
+from ..core.compiled import inlined, kernel
 from .definition import Floats, Indicator, missing, over, states_of
 
 # %% auto #0
-__all__ = ['CROSSING_STATE', 'crossing_update', 'crossing_rows', 'crossing_states', 'crossing_indicator', 'crossing']
-
-# %% ../../nbs/indicators/crossings.ipynb #4e9bca2f
-CROSSING_STATE = 2  # Numbers remembered by symbol: last value, last side
+__all__ = ['crossing_update', 'crossing_rows', 'crossing_states', 'crossing_indicator', 'crossing']
 
 # %% ../../nbs/indicators/crossings.ipynb #6039a42f
-@kernel
+@inlined
 def crossing_update(
     state: Floats,  # (2,): last value (NaN: none), last side (-1, 0: none, 1); changed in place
     x: float,  # The new value; NaN is skipped

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..core.compiled import kernel
+from ..core.compiled import inlined, kernel
+from .averages import wilder_state, wilder_update
 from nifty_research.indicators.definition import (
     Floats,
     Indicator,
@@ -18,10 +19,10 @@ from nifty_research.indicators.definition import (
 )
 
 # %% auto #0
-__all__ = ['ATR_STATE', 'true_range', 'atr_update', 'atr_rows', 'atr_states', 'atr_indicator', 'atr']
+__all__ = ['true_range', 'atr_state', 'atr_update', 'atr_rows', 'atr_states', 'atr_indicator', 'atr']
 
 # %% ../../nbs/indicators/ranges.ipynb #d3381f7f
-@kernel
+@inlined
 def true_range(
     high: float,  # Rupees
     low: float,  # Rupees
@@ -37,12 +38,16 @@ def true_range(
     return top - bottom
 
 # %% ../../nbs/indicators/ranges.ipynb #743671e7
-ATR_STATE = 4  # Numbers remembered by symbol: period, bars seen, sum (then average), last close
+def atr_state(
+    period: int,  # Bars
+) -> Floats:  # (4,): last close, then `averages.wilder_state`
+    "Nothing seen yet of an average true range."
+    return np.hstack([np.nan, wilder_state(period)])
 
 # %% ../../nbs/indicators/ranges.ipynb #1638da88
-@kernel
+@inlined
 def atr_update(
-    state: Floats,  # (4,): period, bars seen, sum then average, last close; changed in place
+    state: Floats,  # Of `atr_state`; changed in place
     high: float,  # Rupees
     low: float,  # Rupees
     close: float,  # Rupees
@@ -50,19 +55,9 @@ def atr_update(
     "Average true range after one more bar."
     if missing(high) or missing(low) or missing(close):
         return np.nan
-    travel = true_range(high, low, state[3])
-    period = state[0]
-    state[3] = close
-    if state[1] < period:
-        state[1] += 1.0
-        state[2] += travel
-        if state[1] < period:
-            return np.nan
-        average: float = state[2] / period
-    else:
-        average = (state[2] * (period - 1.0) + travel) / period
-    state[2] = average
-    return average
+    travel = true_range(high, low, state[0])
+    state[0] = close
+    return wilder_update(state[1:4], travel)
 
 # %% ../../nbs/indicators/ranges.ipynb #8c916554
 @kernel
@@ -96,7 +91,7 @@ def atr_indicator(
     check_period(period, "atr period")
     return Indicator(
         f"atr {period}",
-        lambda columns: states_of(columns, period, 0.0, 0.0, np.nan, size=ATR_STATE),
+        lambda columns: states_of(columns, atr_state(period)),
         atr_rows,
         inputs=3,
         warmup=period - 1,
