@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -73,14 +74,20 @@ class Shelf(Generic[K, V]):
         metrics: Metrics = PROCESS,
     ) -> None:
         self.name, self.lasts_s = name, lasts_s
-        self._clock, self._metrics = clock, metrics
+        self._clock = clock
         self._kept: LRUCache[K, Cached[V]] = LRUCache(maxsize=items)
         self._lock = threading.Lock()  # of what is kept; the flights have their own
         self._flights: InFlight[K, Cached[V]] = InFlight()
+        self._counted: Counter[str] = Counter()
         self._lookups = metrics.counter(
             "nifty_cache_lookups",
             "Keys looked up, by cache and outcome: hit, joined, miss, stale",
             ["cache", "outcome"],
+        )
+        self._rate = metrics.gauge(
+            "nifty_cache_hit_rate",
+            "Look-ups that cost no call of their own, fraction since the start",
+            ["cache"],
         )
 
     def look(
@@ -128,11 +135,8 @@ class Shelf(Generic[K, V]):
 
     def lookups(self) -> dict[str, int]:
         "Keys looked up since the start, by outcome."
-        sample = "nifty_cache_lookups_total"
-        return {
-            outcome: int(self._metrics.value(sample, cache=self.name, outcome=outcome))
-            for outcome in OUTCOMES
-        }
+        with self._lock:
+            return {outcome: self._counted[outcome] for outcome in OUTCOMES}
 
     def hit_rate(self) -> float:
         "Look-ups that cost no call of their own, fraction; 1.0 before the first."
@@ -173,9 +177,12 @@ class Shelf(Generic[K, V]):
         }
 
     def _count(self, **outcomes: int) -> None:
+        with self._lock:
+            self._counted.update(outcomes)
         for outcome, count in outcomes.items():
             if count:
                 self._lookups.labels(cache=self.name, outcome=outcome).inc(count)
+        self._rate.labels(cache=self.name).set(self.hit_rate())
 
 
 def _present(answers: Mapping[K, Cached[V]]) -> dict[K, Cached[V]]:

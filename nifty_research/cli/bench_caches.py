@@ -6,8 +6,10 @@
 from __future__ import annotations
 
 import tempfile
+from collections import Counter
 from pathlib import Path
 
+from ..broker.shelf import OUTCOMES
 from .measure import Figure, Say, above
 from .standard_session import READERS, Played, play
 from ..core.settings import Settings, load_settings
@@ -65,11 +67,19 @@ def figures_of(kept: Played, bare: Played) -> list[Figure]:
     prices_and_charts = [run.calls.total() - run.calls["lists"] for run in (kept, bare)]
     saved = saved_percent(*prices_and_charts)
     found.append(Figure(_PART, "fewer calls, lists of instruments left out", saved, "%"))
-    for name, counts in kept.shelves.items():
+    for name, counts in {**kept.shelves, "all": _together(kept)}.items():
         hits, total = counts["hit"] + counts["joined"], sum(counts.values())
         found.append(Figure(_PART, f"hits of {name}, {total:,} keys", 100.0 * hits / total, "%"))
     waits = f"{kept.waited_s:,.0f} / {bare.waited_s:,.0f}"
     return [*found, Figure(_PART, "waits for the quota, with / without", waits, "s of the session")]
+
+
+def _together(played: Played) -> dict[str, int]:
+    "Look-ups of all caches by outcome."
+    total: Counter[str] = Counter()
+    for counts in played.shelves.values():
+        total.update(counts)
+    return {outcome: total[outcome] for outcome in OUTCOMES}
 
 
 def figures(

@@ -157,6 +157,30 @@ def test_candles_end_with_the_last_closed_bar(live: Live) -> None:
     assert [row["date"] for row in exact] == [live.bars.index[0]]  # both ends belong to it
 
 
+def test_longer_candles_are_gathered_and_the_last_one_may_be_forming(live: Live) -> None:
+    token, bars = live.tokens["INFY"], live.bars
+    rows = live.kite.historical_data(token, "2026-09-14", "2026-09-16", "5minute", oi=True)
+    starts = [row["date"].strftime("%d %H:%M") for row in rows]
+    assert starts == ["14 09:15", "14 09:20", "14 09:25", "15 09:15"]
+    assert rows[0]["open"] == bars.open[0, 0] and rows[0]["close"] == bars.close[4, 0]
+    assert rows[0]["high"] == bars.high[:5, 0].max() and rows[0]["low"] == bars.low[:5, 0].min()
+    assert [row["volume"] for row in rows] == [2500, 2500, 1000, 500]  # the last: one minute so far
+    assert all(row["oi"] == 0 for row in rows)
+    days = live.kite.historical_data(token, "2026-09-14 09:15:00", "2026-09-15", "day")
+    assert [row["date"].isoformat() for row in days] == [
+        "2026-09-14T00:00:00+05:30",
+        "2026-09-15T00:00:00+05:30",
+    ]
+    assert days[0]["close"] == bars.close[WARM_UP - 1, 0] and days[1]["volume"] == 500
+
+
+def test_a_span_of_exactly_the_longest_is_answered(live: Live) -> None:
+    token = live.tokens["INFY"]
+    assert live.kite.historical_data(token, "2026-07-17 10:00:00", "2026-09-15 10:00:00", "minute")
+    with pytest.raises(kite.InputException, match="maximum of 60 days"):
+        live.kite.historical_data(token, "2026-07-17 09:59:59", "2026-09-15 10:00:00", "minute")
+
+
 @pytest.mark.parametrize(
     ("token", "interval", "begin"),
     [
