@@ -351,8 +351,9 @@ CHILD = textwrap.dedent(
     def tell(done, total, name):
         print(done, flush=True)
     try:
+        files, store = [Path(sys.argv[1])], BarStore(sys.argv[2])
         options = importing.ImportOptions(wait_s=120)
-        importing.import_files([Path(sys.argv[1])], BarStore(sys.argv[2]), options, on_progress=tell)
+        importing.import_files(files, store, options, on_progress=tell)
     except importing.DataError as error:
         print(f"refused: {error}", flush=True)
         raise SystemExit(4)
