@@ -15,12 +15,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ..core.clock import to_ist
+from ..core.errors import DataError
 from .bars import ZONE
 from .layout import Places
-from .reading import footer, naming
+from .reading import footer, naming, read_whole
 
 # %% auto #0
-__all__ = ['Holding', 'holdings', 'file_fingerprints', 'content_name']
+__all__ = ['Holding', 'holdings', 'file_fingerprints', 'damaged', 'content_name']
 
 # %% ../../nbs/data/holdings.ipynb #77b2b6a3
 @dataclass(frozen=True)
@@ -98,6 +99,17 @@ def file_fingerprints(held: Iterable[Holding], root: Path) -> dict[str, str]:
         with holding.path.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
         found[holding.path.relative_to(root).as_posix()] = digest
+    return found
+
+# %% ../../nbs/data/holdings.ipynb #4064c11c
+def damaged(held: Iterable[Holding]) -> dict[Path, DataError]:
+    "Files that cannot be read to their end, with the reason."
+    found = {}
+    for holding in held:
+        try:
+            read_whole(holding.path)
+        except DataError as error:
+            found[holding.path] = error
     return found
 
 # %% ../../nbs/data/holdings.ipynb #3fd4382d

@@ -122,6 +122,7 @@ class Kind:
     name: str
     schema: pa.Schema
     key: tuple[str, ...]  # One row each; also the order of a file
+    read_directly: tuple[str, ...] = ()  # Not compressed, in one page: picked without decoding
     read_often: tuple[str, ...] = ()  # Compressed lightly, so that reading is fast
     repeating: tuple[str, ...] = ()  # Numbers of which a file holds few different ones
     stepping: tuple[str, ...] = ()  # Whole numbers that change little from row to row
@@ -143,9 +144,8 @@ DAILY_BARS = Kind(
     "daily",
     DAILY,
     ("symbol", "series", "date"),
-    read_often=("date", *_OF_BARS),
-    stepping=("date",),
-    rows_a_group=1024,
+    read_directly=("date", *_OF_BARS),
+    rows_a_group=2**22,
 )
 MINUTE_BARS = Kind(
     "minute",

@@ -5,14 +5,13 @@
 # %% ../../nbs/data/minutes.ipynb #b1d131ec
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from .bars import FloatArray
@@ -37,6 +36,7 @@ class _Times:
     "Which rows of a file are wanted, and when they are."
 
     path: Path
+    metadata: pq.FileMetaData
     spell: Spell
     rows: slice  # Of the file
     moments: NDArray[np.int32]  # Minutes since 1970
@@ -45,17 +45,18 @@ class _Times:
 def _times(path: Path, spell: Spell) -> _Times:
     "The wanted times of a file."
     with naming(path):
-        table = opened(path).read(columns=["timestamp"])
+        file = opened(path)
+        table = file.read(columns=["timestamp"])
     minutes = table.column("timestamp").cast(pa.int64()).to_numpy() // 60_000
     bounds = [first_minute(spell.looked_from), first_minute(spell.looked_to + 1)]
     low, high = (int(at) for at in np.searchsorted(minutes, bounds))
-    return _Times(path, spell, slice(low, high), minutes[low:high].astype(np.int32))
+    return _Times(path, file.metadata, spell, slice(low, high), minutes[low:high].astype(np.int32))
 
 
 def _values(times: _Times, columns: Sequence[str]) -> dict[str, FloatArray]:
     "The wanted values of a file."
     with naming(times.path):
-        table = opened(times.path).read(columns=list(columns))
+        table = opened(times.path, times.metadata).read(columns=list(columns))
     return whole(
         {
             name: table.column(name).to_numpy()[times.rows].astype(np.float64, copy=False)
@@ -82,7 +83,6 @@ def _fill(
 # %% ../../nbs/data/minutes.ipynb #16aea0c6
 _STRIPS = 8  # Columns filled at once: a cache line of float64
 _ROWS_AT_ONCE = 1024
-_READERS = min(4, os.cpu_count() or 1)
 
 
 def _turn(strips: FloatArray, columns: FloatArray) -> None:
@@ -104,25 +104,24 @@ def minute_rectangle(
     columns: Sequence[str],  # Those of bars, and others of layout.MINUTE
 ) -> Rectangle | None:  # None: not one row
     "Minutes of some shares."
-    with ThreadPoolExecutor(_READERS) as readers:
-        read = readers.map(lambda source: _times(*source), sources)
-        found = [times for times in read if times.moments.size]
-        if not found:
-            return None
-        bounds = min(int(t.moments[0]) for t in found), max(int(t.moments[-1]) for t in found)
-        axis = Axis.of((t.moments for t in found), bounds)
-        arrays = {name: np.empty((len(axis.moments), len(symbols))) for name in columns}
-        strips = {name: np.empty((_STRIPS, len(axis.moments))) for name in columns}
-        for start in range(0, len(symbols), _STRIPS):
-            block = range(start, min(start + _STRIPS, len(symbols)))
-            for strip in strips.values():
-                strip.fill(np.nan)
-            for place, parts in enumerate(_by_column(found, block)):
-                values = readers.map(lambda times: _values(times, columns), parts)
-                own = {name: strip[place] for name, strip in strips.items()}
-                _fill(own, list(zip(parts, values, strict=True)), axis)
-            for name in columns:
-                _turn(strips[name][: len(block)], arrays[name][:, start : block.stop])
+    read = (_times(path, spell) for path, spell in sources)
+    found = [times for times in read if times.moments.size]
+    if not found:
+        return None
+    bounds = min(int(t.moments[0]) for t in found), max(int(t.moments[-1]) for t in found)
+    axis = Axis.of((t.moments for t in found), bounds)
+    arrays = {name: np.empty((len(axis.moments), len(symbols))) for name in columns}
+    width = min(_STRIPS, len(symbols))
+    strips = {name: np.empty((width, len(axis.moments))) for name in columns}
+    for start in range(0, len(symbols), _STRIPS):
+        block = range(start, min(start + _STRIPS, len(symbols)))
+        for strip in strips.values():
+            strip.fill(np.nan)
+        for place, parts in enumerate(_by_column(found, block)):
+            own = {name: strip[place] for name, strip in strips.items()}
+            _fill(own, [(times, _values(times, columns)) for times in parts], axis)
+        for name in columns:
+            _turn(strips[name][: len(block)], arrays[name][:, start : block.stop])
     return Rectangle(index_of_minutes(axis.moments), symbols, arrays, 1)
 
 # %% ../../nbs/data/minutes.ipynb #a7ec5783

@@ -19,7 +19,13 @@ import pyarrow.compute as pc
 from ..core.errors import DataError
 from .asking import Interval, Request, days_held, rectangle
 from .bars import Bars
-from .holdings import Holding, content_name, file_fingerprints, holdings
+from nifty_research.data.holdings import (
+    Holding,
+    content_name,
+    damaged,
+    file_fingerprints,
+    holdings,
+)
 from nifty_research.data.layout import (
     ACTIONS,
     CONTRACT_DAYS,
@@ -256,6 +262,10 @@ class BarStore:
     def coverage(self) -> list[Holding]:
         "Every file: its rows, symbols, first and last day."
         return holdings(self.places)
+
+    def damaged(self) -> dict[Path, DataError]:
+        "Files that cannot be read to their end, with the reason; every page is looked at."
+        return damaged(self.coverage())
 
     def manifest(self) -> dict[str, str]:
         "SHA-256 of every file, by its path in the store."

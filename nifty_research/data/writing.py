@@ -120,14 +120,25 @@ def _plain(table: pa.Table, kind: Kind) -> pa.Table:
     return table
 
 
+_NO_LIMIT = 2**30  # Rows or bytes of a page
+
+
+def _compression(kind: Kind, name: str) -> str:
+    if name in kind.read_directly:
+        return "none"
+    return "lz4" if name in kind.read_often else "zstd"
+
+
 def _manner(kind: Kind) -> dict[str, Any]:
     "How the columns of a table are written."
+    pages = {"data_page_size": _NO_LIMIT, "max_rows_per_page": _NO_LIMIT}
     return {
-        "compression": {n: "lz4" if n in kind.read_often else "zstd" for n in kind.schema.names},
+        "compression": {name: _compression(kind, name) for name in kind.schema.names},
         "use_dictionary": [*kind.texts, *kind.repeating],
         "column_encoding": dict.fromkeys(kind.stepping, "DELTA_BINARY_PACKED"),
         "row_group_size": kind.rows_a_group,
         "write_page_checksum": True,
+        **(pages if kind.read_directly else {}),
     }
 
 # %% ../../nbs/data/writing.ipynb #410c3f0b
