@@ -90,6 +90,7 @@ _OWN = Path(next(iter(nifty_research.__path__))).resolve()
 _MACHINERY = {"core", "market", "data", "indicators", "statistics"}  # Rooms that are no strategy
 _CONTRACT = str(_OWN / "strategies" / "contract.py")
 _MOST_EVENTS, _MOST_ARRAYS = 200_000, 500
+_FEW_LINES = 200  # Of one call; after those, arrays that are written to are looked at no more
 
 
 def _roots() -> tuple[str, ...]:
@@ -103,7 +104,7 @@ def _roots() -> tuple[str, ...]:
 @functools.lru_cache(maxsize=4096)
 def _is_of_a_person(file: str) -> bool:
     "Whether a line of this file may be the one to name."
-    if file.startswith("<frozen") or "proof_" in file or file == _CONTRACT:
+    if file.startswith(("<frozen", "<string")) or "proof_" in file or file == _CONTRACT:
         return False
     if file.startswith("<"):
         return True
@@ -122,6 +123,24 @@ def _rows_before(value: object, rows: int, cut: int) -> NDArray[Any] | None:
     return None
 
 
+class _Frame:
+    "A function that is running: the line it is on, and what its names held when last looked at."
+
+    def __init__(self, frame: FrameType) -> None:
+        self.line = frame.f_lineno
+        self.lines = 0
+        self.ids = {name: id(value) for name, value in frame.f_locals.items()}
+        self.arrays: dict[str, NDArray[Any]] = {}
+
+    def changed(self, name: str, value: object, found: NDArray[Any] | None, last: bool) -> bool:
+        "Whether a name holds something else, or its array was written to."
+        new = self.ids.get(name) != id(value)
+        if found is None:
+            return False
+        look = last or self.lines < _FEW_LINES
+        return new or (look and name in self.arrays and not _equal(self.arrays[name], found))
+
+
 class _Recorder:
     "Keeps what the lines of a function store."
 
@@ -129,37 +148,45 @@ class _Recorder:
         self.rows, self.cut = rows, cut
         self.kept: list[Snapshot] = []
         self.events = 0
-        self._seen: dict[FrameType, tuple[int, dict[str, int]]] = {}
+        self._frames: dict[FrameType, _Frame] = {}
 
     def trace(self, frame: FrameType, event: str, value: object) -> Any:
         "What the interpreter calls: for a new frame, and then for its lines."
         if event == "call":
             if not _is_of_a_person(frame.f_code.co_filename):
                 return None
-            self._seen[frame] = (frame.f_lineno, {k: id(v) for k, v in frame.f_locals.items()})
+            self._frames[frame] = _Frame(frame)
             return self.trace
         self.events += 1
-        if self.events > _MOST_EVENTS or len(self.kept) > _MOST_ARRAYS or frame not in self._seen:
+        known = self._frames.get(frame)
+        if self.events > _MOST_EVENTS or len(self.kept) > _MOST_ARRAYS or known is None:
             return None
-        line, known = self._seen[frame]
-        for name, held in list(frame.f_locals.items()):
-            if known.get(name) != id(held) or event == "return":
-                self._keep(frame.f_code, line, name, held)
-                known[name] = id(held)
-        self._seen[frame] = (frame.f_lineno, known)
+        self._look(frame, known, event == "return")
+        known.line, known.lines = frame.f_lineno, known.lines + 1
         if event == "return":
-            self._keep(frame.f_code, frame.f_lineno, "", value)
-            del self._seen[frame]
+            self._keep_parts(frame.f_code, frame.f_lineno, value)
+            del self._frames[frame]
         return self.trace
 
-    def _keep(self, code: CodeType, line: int, name: str, value: object) -> None:
-        "Keep a value that has one row a bar, or the values of a dataclass or dictionary that have."
+    def _look(self, frame: FrameType, known: _Frame, last: bool) -> None:
+        "Keep what the line that has just run stored."
+        for name, held in list(frame.f_locals.items()):
+            if known.ids.get(name) == id(held) and not last and known.lines >= _FEW_LINES:
+                continue
+            found = _rows_before(held, self.rows, self.cut)
+            if found is not None and known.changed(name, held, found, last):
+                self.kept.append((frame.f_code, known.line, name, found))
+            if found is not None:
+                known.arrays[name] = found
+            known.ids[name] = id(held)
+
+    def _keep_parts(self, code: CodeType, line: int, value: object) -> None:
+        "Keep what a function returns, or what the dictionary or dataclass that it returns holds."
         parts = value if isinstance(value, Mapping) else getattr(value, "__dict__", {})
-        named = {name: value} | {f"{name}.{key}".strip("."): one for key, one in parts.items()}
-        for label, one in named.items():
+        for label, one in {"": value, **parts}.items():
             found = _rows_before(one, self.rows, self.cut)
             if found is not None and not _is_market(value):
-                self.kept.append((code, line, label, found))
+                self.kept.append((code, line, str(label), found))
 
 
 def _is_market(value: object) -> bool:

@@ -13,6 +13,7 @@ import sys
 import sysconfig
 import tempfile
 import threading
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -50,7 +51,8 @@ class Subject:
     def answer(self, bars: Bars) -> Answer:
         "What it says of these bars."
         self.calls += 1
-        with np.errstate(all="ignore"):
+        with warnings.catch_warnings():  # A mean of nothing is no news in a cut history
+            warnings.simplefilter("ignore")
             return read_answer(self.function(bars), bars)
 
 
