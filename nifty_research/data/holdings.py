@@ -85,7 +85,8 @@ def holdings(places: Places) -> list[Holding]:
     for symbol in places.minute_symbols():
         for year, path in places.minute_years(symbol).items():
             found.append(_holding("minute", path, year, "timestamp", symbol))
-    found += [_holding("contracts", p, y, "date") for y, p in places.years("contracts").items()]
+    for (year, _), path in places.contract_months().items():
+        found.append(_holding("contracts", path, year, "date"))
     if places.actions().exists():
         found.append(_holding("actions", places.actions(), 0, "ex_date"))
     aside = sorted((places.root / "quarantine").glob("*.parquet"))

@@ -5,7 +5,9 @@
 # %% ../../nbs/data/layout.ipynb #753376d5
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from urllib.parse import quote, unquote
 
@@ -191,9 +193,9 @@ class Places:
         "One symbol's minutes of a year."
         return self.root / "minute" / folder_of(symbol) / f"{year}.parquet"
 
-    def contracts(self, year: int) -> Path:
-        "Futures and options, one row a contract and day."
-        return self.root / "contracts" / f"{year}.parquet"
+    def contracts(self, year: int, month: int) -> Path:
+        "Futures and options, one row a contract and day; a year of them would be nine million."
+        return self.root / "contracts" / f"{year}-{month:02d}.parquet"
 
     def actions(self) -> Path:
         "Corporate actions of all years."
@@ -202,6 +204,17 @@ class Places:
     def quarantine(self, name: str) -> Path:
         "Rows that were not let in, one file an import."
         return self.root / "quarantine" / f"{name}.parquet"
+
+    def files_of(self, kind: Kind, days: Iterable[date]) -> list[Path]:
+        "Files in which the daily rows or contracts of some days lie, or would lie."
+        if kind is CONTRACT_DAYS:
+            return [self.contracts(*month) for month in sorted({(d.year, d.month) for d in days})]
+        return [self.daily(year) for year in sorted({day.year for day in days})]
+
+    def contract_months(self) -> dict[tuple[int, int], Path]:
+        "The months that have contracts, with their files."
+        files = sorted((self.root / "contracts").glob("[0-9][0-9][0-9][0-9]-[0-9][0-9].parquet"))
+        return {(int(path.stem[:4]), int(path.stem[5:])): path for path in files}
 
     def years(self, table: str) -> dict[int, Path]:
         "The years that a table by year has, with their files."

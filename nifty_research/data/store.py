@@ -70,14 +70,23 @@ _Part = tuple[int, Path, pa.Table]  # Year, file, rows for it
 
 def _by_year(rows: pa.Table, column: str, place: Callable[[int], Path]) -> list[_Part]:
     "Rows apart by the year of a column, each with its file."
-    if not rows.num_rows:
-        return []
-    ends = pc.min_max(rows.column(column)).as_py()
-    if ends["min"].year == ends["max"].year:
-        return [(ends["min"].year, place(ends["min"].year), rows)]
-    years = pc.year(rows.column(column))
-    found = sorted(pc.unique(years).to_pylist())
-    return [(year, place(year), rows.filter(pc.equal(years, year))) for year in found]
+    return [(year, place(year), part) for year, part in _apart(rows, pc.year(rows.column(column)))]
+
+
+def _by_month(rows: pa.Table, place: Callable[[int, int], Path]) -> list[_Part]:
+    "Rows apart by month, each with its file."
+    days = rows.column("date")
+    months = pc.add(pc.multiply(pc.year(days), 12), pc.subtract(pc.month(days), 1))
+    found = ((divmod(month, 12), part) for month, part in _apart(rows, months))
+    return [(year, place(year, month + 1), part) for (year, month), part in found]
+
+
+def _apart(rows: pa.Table, key: pa.ChunkedArray) -> list[tuple[int, pa.Table]]:
+    "Rows apart by a number."
+    found = sorted(pc.unique(key).to_pylist())
+    if len(found) == 1:
+        return [(found[0], rows)]
+    return [(number, rows.filter(pc.equal(key, number))) for number in found]
 
 
 def _by_symbol(rows: pa.Table) -> list[tuple[str, pa.Table]]:
@@ -169,7 +178,7 @@ class BarStore:
     ) -> Appended:
         "Add daily rows of futures and options."
         rows = conformed(table, CONTRACT_DAYS)
-        parts = _by_year(rows, "date", self.places.contracts)
+        parts = _by_month(rows, self.places.contracts)
         return _append(self.root, self.wait_s, CONTRACT_DAYS, parts, replace)
 
     def append_actions(
