@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..core.compiled import kernel
+from ..core.compiled import inlined, kernel
 from nifty_research.indicators.definition import (
     Floats,
     Indicator,
@@ -18,25 +18,32 @@ from nifty_research.indicators.definition import (
 )
 
 # %% auto #0
-__all__ = ['lag_update', 'lag_rows', 'lag_indicator', 'lag', 'latest_update', 'latest_rows', 'latest_indicator', 'latest']
+__all__ = ['LAG_HEAD', 'lag_state', 'lag_update', 'lag_rows', 'lag_indicator', 'lag', 'latest_update', 'latest_rows',
+           'latest_indicator', 'latest']
 
 # %% ../../nbs/indicators/lags.ipynb #ea75e5f8
-_LAG_HEAD = 2  # Numbers of a state before its ring: bars to look back, place in the ring
+LAG_HEAD = 2  # Numbers of a state before its ring: bars to look back, place in the ring
 
 
-@kernel
+def lag_state(
+    bars: int,
+) -> Floats:  # (2 + bars,)
+    "Nothing to look back to yet."
+    return np.array([bars, 0.0] + [np.nan] * bars)
+
+
+@inlined
 def lag_update(
-    state: Floats,  # (2 + bars,): bars, place, ring (NaN: nothing yet); changed in place
+    state: Floats,  # Of `lag_state`; changed in place
     x: float,  # The new value; NaN is skipped
 ) -> float:  # The value of so many values before; NaN while there is none
     "Value of some bars ago after one more value."
     if missing(x):
         return np.nan
-    place = int(state[1])
-    past: float = state[_LAG_HEAD + place]
-    state[_LAG_HEAD + place] = x
-    place += 1
-    state[1] = place if place < state[0] else 0.0
+    at = LAG_HEAD + int(state[1])
+    past: float = state[at]
+    state[at] = x
+    state[1] = state[1] + 1.0 if state[1] + 1.0 < state[0] else 0.0
     return past
 
 # %% ../../nbs/indicators/lags.ipynb #12d2b56f
@@ -59,7 +66,7 @@ def lag_indicator(
     check_period(bars, "bars to look back")
     return Indicator(
         f"lag {bars}",
-        lambda columns: states_of(columns, bars, 0.0, *[np.nan] * bars),
+        lambda columns: states_of(columns, lag_state(bars)),
         lag_rows,
         warmup=bars,
     )

@@ -16,12 +16,10 @@ from nifty_research.indicators.definition import (
     over,
     states_of,
 )
+from .lags import LAG_HEAD, lag_state, lag_update
 from nifty_research.indicators.windows import (
-    LAG_HEAD,
     highest_state,
     highest_update,
-    lag_state,
-    lag_update,
     lowest_state,
     lowest_update,
     mean_state,
