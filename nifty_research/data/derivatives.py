@@ -7,13 +7,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, timedelta
+from functools import lru_cache
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from ..core.errors import DataError
 from .bars import BoolArray, FloatArray
 from .batches import Sorted, sorted_rows, together
 from nifty_research.data.checks import (
@@ -34,6 +36,7 @@ from nifty_research.data.forms import (
     Form,
 )
 from .layout import CONTRACT_DAYS
+from ..market.symbols import build
 
 # %% auto #0
 __all__ = ['contract_columns', 'old_lots', 'contract_rows']
@@ -239,6 +242,40 @@ def _expired(table: pa.Table) -> BoolArray:
         mask: BoolArray = bse & last_day & ((close < low) | (close > high))
     return mask
 
+# %% ../../nbs/data/derivatives.ipynb #6b5a640b
+@lru_cache(maxsize=50_000)
+def _front(underlying: str, expiry: date, future: bool) -> str | None:
+    "The symbol of a future, or that of an option up to its strike."
+    for weekly in (None, False):
+        try:
+            if future:
+                return build(underlying, "FUT", expiry, weekly=False)
+            return build(underlying, "CE", expiry, 1.0, weekly=weekly).removesuffix("1CE")
+        except DataError:
+            if (expiry + timedelta(days=7)).month == expiry.month:
+                return None
+    return None
+
+
+def _symbols(table: pa.Table) -> pa.Array:
+    "Kite's symbols of contracts, null where they are not known."
+    kinds = table.column("kind").combine_chunks()
+    future = pc.equal(kinds, "FUT").fill_null(False)
+    terms = pa.table(
+        {"name": table.column("symbol"), "expiry": table.column("expiry"), "future": future}
+    )
+    code = codes_of(
+        terms.set_column(2, "future", future.cast(pa.int8())), tuple(terms.column_names)
+    )
+    _, first, place = np.unique(code, return_index=True, return_inverse=True)
+    fronts = [
+        None if None in row.values() else _front(row["name"], row["expiry"], row["future"])
+        for row in terms.take(pa.array(first)).to_pylist()
+    ]
+    front = pa.array(fronts, pa.string()).take(pa.array(place))
+    strike = table.column("strike").combine_chunks().cast(pa.string())
+    return pc.if_else(future, front, pc.binary_join_element_wise(front, strike, kinds, ""))
+
 # %% ../../nbs/data/derivatives.ipynb #c623e958
 _EXACT_INR, _CUT_OFF_INR = 501.0, 1_001.0  # How exactly values are known; in lakh they are cut off
 
@@ -284,6 +321,8 @@ def _named(table: pa.Table, form: Form) -> pa.Table:
         source_of = pc.if_else(pc.equal(table.column("market"), "BFO"), "bse-udiff", source)
     else:
         source_of = pa.array([source] * table.num_rows)
+    if "contract" not in table.column_names:
+        table = _put(table, "contract", _symbols(table))
     dropped = [name for name in ("exchange", "underlying") if name in table.column_names]
     table = table.drop_columns(dropped)
     renamed = {"symbol": "underlying", "market": "exchange", "contract": "symbol"}

@@ -12,15 +12,14 @@ from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from ..core.errors import DataError
 from .accounting import Group, accounted, grouped, thin_files
 from .bhavcopy import SHARES
 from .columnmap import ColumnMap
+from .exactness import without_known
 from .importlog import Entry, FileReport, ImportLog, StoreReport, only_import
 from .layout import CONTRACT_DAYS, DAILY_BARS, QUARANTINE, Kind
 from .received import day_in_name, files_under, received
@@ -51,59 +50,13 @@ class ImportOptions:
         "What tells two ways of reading one file apart."
         return f"{self.layout!r} {self.series}" if self.layout else f"{self.series}"
 
-# %% ../../nbs/data/importing.ipynb #ea9e7e01
-_NEARLY_INR = 501.0
-_TURNOVER = {
-    "date": pa.date32(),
-    "symbol": pa.string(),
-    "series": pa.string(),
-    "turnover_inr": pa.float64(),
-}
-
-
-def _turnover_there(store: BarStore, days: Sequence[date]) -> pa.Table | None:
-    "Turnover that the store has for some days; None when it has none of them."
-    wanted = pa.array(days, pa.date32())
-    among = pc.is_in(pc.field("date"), value_set=wanted)
-    years = {day.year for day in days}
-    parts = [
-        pq.read_table(path, columns=list(_TURNOVER), filters=among, partitioning=None)
-        for year, path in store.places.years("daily").items()
-        if year in years
-    ]
-    if not any(part.num_rows for part in parts):
-        return None
-    return pa.concat_tables([part.cast(pa.schema(_TURNOVER.items())) for part in parts])
-
-
-def _without_known_turnover(rows: pa.Table, store: BarStore) -> pa.Table:
-    "Daily rows without the turnover that the store knows more exactly, or as exactly."
-    if "turnover_inr" not in rows.column_names:
-        return rows
-    known = _turnover_there(store, pc.unique(rows.column("date")).to_pylist())
-    if known is None:
-        return rows
-    key = ["date", "symbol", "series"]
-    place = pa.array(np.arange(rows.num_rows))
-    asked = rows.select([*key, "turnover_inr"]).append_column("place", place)
-    met = asked.join(known, key, join_type="inner", right_suffix="_there")
-    gap = pc.abs(pc.subtract(met.column("turnover_inr"), met.column("turnover_inr_there")))
-    near = met.filter(pc.and_(pc.greater(gap, 0.0), pc.less_equal(gap, _NEARLY_INR)))
-    if not near.num_rows:
-        return rows
-    drop = np.zeros(rows.num_rows, dtype=np.bool_)
-    drop[near.column("place").to_numpy()] = True
-    at = rows.column_names.index("turnover_inr")
-    kept = pc.if_else(pa.array(drop), pa.scalar(None, pa.float64()), rows.column(at))
-    return rows.set_column(at, "turnover_inr", kept)
-
 # %% ../../nbs/data/importing.ipynb #de381cdf
 def _append(store: BarStore, kind: Kind, rows: pa.Table, replace: bool) -> Appended:
     "Rows into their table of the store."
     if kind is DAILY_BARS:
-        return store.append_daily(_without_known_turnover(rows, store), replace=replace)
+        return store.append_daily(without_known(rows, kind, store), replace=replace)
     if kind is CONTRACT_DAYS:
-        return store.append_contracts(rows, replace=replace)
+        return store.append_contracts(without_known(rows, kind, store), replace=replace)
     return store.append_minutes(rows, replace=replace)
 
 # %% ../../nbs/data/importing.ipynb #4e42e94d
@@ -186,14 +139,13 @@ def _stop(errors: dict[Path, DataError], done: int) -> DataError:
 def _places(store: BarStore, kind: Kind, group: Group) -> tuple[str, ...]:
     "The files of the store that hold the rows of a group."
     rows, places = group.batch.rows, store.places
-    years = pc.year(rows.column("timestamp" if "timestamp" in rows.column_names else "date"))
-    if kind is not DAILY_BARS and kind is not CONTRACT_DAYS:
-        pairs = pa.table({"symbol": rows.column("symbol"), "year": years})
+    if "timestamp" in rows.column_names:
+        year = pc.year(rows.column("timestamp"))
+        pairs = pa.table({"symbol": rows.column("symbol"), "year": year})
         pairs = pairs.group_by(["symbol", "year"]).aggregate([]).to_pylist()
         found = [places.minute(pair["symbol"], pair["year"]) for pair in pairs]
     else:
-        place = places.daily if kind is DAILY_BARS else places.contracts
-        found = [place(year) for year in pc.unique(years).to_pylist()]
+        found = places.files_of(kind, pc.unique(rows.column("date")).to_pylist())
     return tuple(sorted(str(path.relative_to(store.root)) for path in found))
 
 

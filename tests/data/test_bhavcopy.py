@@ -288,6 +288,20 @@ def test_real_daily_report_of_derivatives_is_read_from_its_archive(nifty_data: P
     assert puts["premium_inr"].gt(0).all()
 
 
+def test_symbols_are_those_of_the_brokers_list(nifty_data: Path) -> None:
+    listed = pd.read_csv(nifty_data / "ref/kite_instruments_nfo_2025-11.csv.gz")
+    terms = listed.assign(
+        expiry=pd.to_datetime(listed["expiry"]).dt.date,
+        kind=listed["instrument_type"],
+        underlying=listed["name"],
+    )
+    jobs = recognised(received(nifty_data / "fo/raw/fo14112025.zip")).jobs
+    rows = pd.concat([checked([job]).rows.to_pandas() for job in jobs])
+    both = rows.merge(terms, on=["underlying", "expiry", "strike", "kind"])
+    assert len(both) > 15_000
+    assert (both["symbol"] == both["tradingsymbol"]).all()
+
+
 def test_bse_counts_units_where_nse_counts_contracts(tmp_path: Path) -> None:
     from bhavcopies import UDIFF_HEAD
 

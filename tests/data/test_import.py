@@ -10,6 +10,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 from bhavcopies import (
+    UDIFF_HEAD,
     Share,
     changed,
     gzipped,
@@ -153,6 +154,37 @@ def test_contracts_of_an_archive_are_stored(nifty_data: Path, store: BarStore) -
     assert report.aside == {"footnotes": 2}
     sql = "select count(*) as n from contracts where underlying = 'NIFTY' and kind != 'FUT'"
     assert store.query(sql).to_pylist() == [{"n": 1_101}]
+
+
+@pytest.mark.parametrize("old_first", [False, True])
+def test_derivatives_of_both_forms_are_one_row(
+    tmp_path: Path, store: BarStore, old_first: bool
+) -> None:
+    units, strike, mean = 27 * 25, 24_000.0, 104.15
+    value = (strike + mean) * units
+    old = tmp_path / "fo04JUL2024bhav.csv"
+    old.write_text(
+        "INSTRUMENT,SYMBOL,EXPIRY_DT,STRIKE_PR,OPTION_TYP,OPEN,HIGH,LOW,CLOSE,SETTLE_PR,CONTRACTS,"
+        "VAL_INLAKH,OPEN_INT,CHG_IN_OI,TIMESTAMP,\n"
+        "OPTIDX,NIFTY,25-Jul-2024,24000,CE,100,110,90,105,105,27,"
+        f"{int(value / 1_000) / 100},77025,-1000,04-JUL-2024,\n"
+    )
+    new = tmp_path / "BhavCopy_NSE_FO_0_0_0_20240704_F_0000.csv"
+    new.write_text(
+        f"{UDIFF_HEAD}\n2024-07-04,2024-07-04,FO,NSE,IDO,62068,,NIFTY,,2024-07-25,2024-07-25,"
+        "24000.00,CE,NIFTY24JUL24000CE,100,110,90,105,105,95,24300,105,77025,-1000,27,"
+        f"{value:.2f},21,F1,25,,,,,\n"
+    )
+    first, second = (old, new) if old_first else (new, old)
+    assert import_files([first], store).new == 1
+    report = import_files([second], store)
+    assert (report.new, report.replaced) == (0, 0) and balanced(report)
+    (row,) = store.query("select * from contracts").to_pylist()
+    assert (row["symbol"], row["lot"], row["contracts"]) == ("NIFTY24JUL24000CE", 25, 27)
+    assert (row["trades"], row["token"], row["underlying_price"]) == (21, 62_068, 24_300.0)
+    assert row["premium_inr"] == pytest.approx(mean * units, abs=1_001)
+    if not old_first:
+        assert row["notional_inr"] == pytest.approx(value, abs=0.01)
 
 
 def test_real_files_of_all_forms_are_stored(nifty_data: Path, store: BarStore) -> None:
