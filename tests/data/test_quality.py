@@ -1,4 +1,4 @@
-"""Faults are found where they are, ordinary days are none, real files show what is known of them."""
+"""Faults are found where they are, ordinary days are none, real files show what is known."""
 
 from __future__ import annotations
 
