@@ -128,6 +128,13 @@ _LARGE = 500_000  # Values from which on threads pay: about 1 ms of work
 _LANE = 8  # Columns of one cache line of 64 bytes; threads never write to the same line of a row
 
 
+def _cores() -> int:
+    "Cores that this process may use."
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 @lru_cache(maxsize=1)
 def _threads() -> ThreadPoolExecutor:
     "Threads for blocks of symbols."
@@ -137,7 +144,7 @@ def _threads() -> ThreadPoolExecutor:
 def _blocks(columns: int) -> list[slice]:
     "Columns in as many blocks as there are cores, cut at whole cache lines."
     lanes = -(-columns // _LANE)
-    parts = min(os.cpu_count() or 1, lanes)
+    parts = min(_cores(), lanes)
     edges = [min(columns, lanes * part // parts * _LANE) for part in range(parts + 1)]
     return [slice(*edge) for edge in pairwise(edges)]
 
@@ -195,7 +202,7 @@ def going_on(
     if unequal or len(inputs) != indicator.inputs or shape[1] != len(states):
         _refuse_inputs(indicator, states, inputs)
     outputs = tuple(np.empty((indicator.outputs, *shape)))
-    if shape[0] * shape[1] >= _LARGE and shape[1] > _LANE:
+    if shape[0] * shape[1] >= _LARGE and shape[1] > _LANE and _cores() > 1:
         _in_blocks(indicator, states, inputs, outputs)
     else:
         indicator.rows(states, *inputs, *outputs)
