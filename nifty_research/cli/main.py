@@ -15,7 +15,17 @@ import typer
 from typer import TyperException
 from typer.main import get_command
 
-from . import data_instruments, market_charges, market_rules
+from nifty_research.cli import (
+    data_history,
+    data_import,
+    data_instruments,
+    data_quality,
+    data_store,
+    data_stylised,
+    data_synthetic,
+    market_charges,
+    market_rules,
+)
 from .groups import data_app, market_app
 from nifty_research.cli.options import (
     BarsOption,
@@ -62,7 +72,17 @@ settings_app = _group("settings", "What is in force, and why.")
 ledger_app = _group("ledger", "The journal of all accounts.")
 app.add_typer(market_app, name="market")
 app.add_typer(data_app, name="data")
-COMMANDS = (market_rules, market_charges, data_instruments)  # add to the groups when imported
+COMMANDS = (  # modules that add their commands to the groups when they are imported
+    market_rules,
+    market_charges,
+    data_import,
+    data_history,
+    data_synthetic,
+    data_store,
+    data_quality,
+    data_instruments,
+    data_stylised,
+)
 
 RunArgument = Annotated[
     str, typer.Argument(help="Run, as nifty runs lists it; a unique part will do.")
