@@ -11,7 +11,8 @@ from pathlib import Path
 
 from ..broker.shelf import OUTCOMES
 from .measure import Figure, Say, above
-from .standard_session import READERS, Played, play
+from .session_readers import READERS
+from .standard_session import Played, play
 from ..core.settings import Settings, load_settings
 
 # %% auto #0

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from nifty_research.cli.bench_caches import figures_of, saved_percent
-from nifty_research.cli.standard_session import READERS, Played, play
+from nifty_research.cli.session_readers import READERS
+from nifty_research.cli.standard_session import Played, play
 from nifty_research.core.settings import load_settings
 
 MINUTES = 4
