@@ -15,7 +15,8 @@ from typing import Any
 import pyarrow as pa
 
 from ..core.errors import DataError, UsageError
-from .forms import Column, plain, renamed
+from .forms import Column, plain
+from .headers import renamed
 from .layout import CONTRACT_DAYS, DAILY_BARS, MINUTE_BARS, Kind
 
 # %% auto #0

@@ -5,10 +5,8 @@
 # %% ../../nbs/data/delimited.ipynb #fa7c81dd
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
 from typing import Any
 
 import numpy as np
@@ -20,66 +18,12 @@ from numpy.typing import NDArray
 
 from ..core.errors import DataError
 from .bars import BoolArray
+from .daytexts import days_of
 from .forms import Column, fields_of, plain
 from .received import Text
 
 # %% auto #0
-__all__ = ['FOOTNOTE', 'NO_VALUE', 'day_of_text', 'days_of', 'Unfit', 'Parsed', 'line_numbers', 'header_of', 'parsed']
-
-# %% ../../nbs/data/delimited.ipynb #09c65006
-_SHAPES = (
-    (
-        "2020-01-31",
-        re.compile(r"(\d{4})-(\d{2})-(\d{2})(?:[ T]00:00(?::00(?:\.0+)?)?)?"),
-        "%Y-%m-%d",
-    ),
-    ("31-01-2020", re.compile(r"(\d{1,2})[-/](\d{1,2})[-/](\d{4})"), "%d-%m-%Y"),
-    ("31-JAN-2020", re.compile(r"(\d{1,2})[- ]([A-Za-z]{3})[- ](\d{4})"), "%d-%b-%Y"),
-)
-
-
-def day_of_text(text: str) -> tuple[date | None, str]:
-    "The day and the shape in which it is written; None and an empty shape when it is none."
-    written = text.strip()
-    for shape, pattern, form in _SHAPES:
-        if found := pattern.fullmatch(written):
-            try:
-                return datetime.strptime("-".join(found.groups()), form).date(), shape  # noqa: DTZ007
-            except ValueError:
-                return None, shape
-    return None, ""
-
-# %% ../../nbs/data/delimited.ipynb #2f249a8f
-def _own_form(text: str, form: str) -> date | None:
-    try:
-        return datetime.strptime(text.strip(), form).date()  # noqa: DTZ007
-    except ValueError:
-        return None
-
-
-def days_of(
-    texts: Sequence[str | None],  # Different ones, a dictionary's words
-    where: str,  # File and column, for a message
-    date_format: str = "",  # As `strptime` takes it; empty: one of the three shapes
-) -> list[date | None]:  # None where it is no day
-    "Days from texts; DataError when they are written in more than one shape."
-    if date_format:
-        return [None if text is None else _own_form(text, date_format) for text in texts]
-    days: list[date | None] = []
-    shapes: dict[str, str] = {}
-    for text in texts:
-        day, shape = day_of_text(text or "")
-        days.append(day)
-        if shape:
-            shapes.setdefault(shape, text or "")
-    if len(shapes) > 1:
-        raise DataError(
-            f"days are written in {len(shapes)} ways in one column",
-            where=where,
-            value=", ".join(shapes.values()),
-            remedy="write all of them one way, 2020-01-31 is safest; or import the parts apart",
-        )
-    return days
+__all__ = ['FOOTNOTE', 'NO_VALUE', 'Unfit', 'Parsed', 'line_numbers', 'header_of', 'parsed']
 
 # %% ../../nbs/data/delimited.ipynb #7408de88
 @dataclass(frozen=True)

@@ -7,15 +7,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from datetime import date, timedelta
-from functools import lru_cache
+from datetime import date
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from numpy.typing import NDArray
 
-from ..core.errors import DataError
 from .bars import BoolArray, FloatArray
 from .batches import Sorted, sorted_rows, together
 from nifty_research.data.checks import (
@@ -28,6 +25,7 @@ from nifty_research.data.checks import (
     value_fault,
     without,
 )
+from .contractterms import old_lots, symbols_of
 from .delimited import Parsed
 from nifty_research.data.forms import (
     OLD_DERIVATIVES,
@@ -36,10 +34,9 @@ from nifty_research.data.forms import (
     Form,
 )
 from .layout import CONTRACT_DAYS
-from ..market.symbols import build
 
 # %% auto #0
-__all__ = ['contract_columns', 'old_lots', 'contract_rows']
+__all__ = ['contract_columns', 'contract_rows']
 
 # %% ../../nbs/data/derivatives.ipynb #e6c2f859
 _FUTURES = ("FUTIDX", "FUTSTK", "FUTIVX", "IDF", "STF")
@@ -65,42 +62,6 @@ def _kinds(table: pa.Table) -> pa.Array:
     option = pa.array(list(_SIDES.values())).take(at)
     known = pc.is_in(instrument, value_set=pa.array(_OPTIONS))
     return pc.if_else(future, "FUT", pc.if_else(known, option, pa.scalar(None, pa.string())))
-
-# %% ../../nbs/data/derivatives.ipynb #fd7b032f
-_NEAR = 0.02  # How far the lot may be from its estimate
-
-
-def _sums(values: FloatArray, starts: NDArray[np.int64]) -> FloatArray:
-    total: FloatArray = np.add.reduceat(values, starts)
-    return total
-
-
-def old_lots(
-    groups: NDArray[np.int64],  # Number of each row's day, underlying and expiry
-    notional_inr: FloatArray,
-    contracts: FloatArray,
-    mean_price: FloatArray,  # Strike and half of high and low
-    interest: NDArray[np.int64],  # Open interest, units
-    change: NDArray[np.int64],  # Of open interest, units
-) -> FloatArray:  # Units a contract, of each row; NaN where the rows do not tell
-    "Lots computed from what was traded and what is open."
-    if not len(groups):
-        return np.empty(0)
-    order = np.argsort(groups, kind="stable")
-    starts = np.flatnonzero(np.diff(groups[order], prepend=-1))
-    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        units = _sums((contracts * mean_price)[order], starts)
-        estimate = _sums(notional_inr[order], starts) / units
-        shared = np.gcd(
-            np.gcd.reduceat(interest[order], starts), np.gcd.reduceat(np.abs(change)[order], starts)
-        ).astype(np.float64)
-        times = np.round(shared / estimate)
-        lot = np.where(times >= 1, shared / times, shared * np.round(estimate / shared))
-        sound = np.isfinite(lot) & (lot == np.round(lot)) & (lot >= 1)
-        sound &= np.abs(lot / estimate - 1) <= _NEAR
-    found = np.empty(len(groups))
-    found[order] = np.repeat(np.where(sound, lot, np.nan), np.diff(np.append(starts, len(groups))))
-    return found
 
 # %% ../../nbs/data/derivatives.ipynb #e055c1cf
 _LAKH = 100_000.0
@@ -242,40 +203,6 @@ def _expired(table: pa.Table) -> BoolArray:
         mask: BoolArray = bse & last_day & ((close < low) | (close > high))
     return mask
 
-# %% ../../nbs/data/derivatives.ipynb #6b5a640b
-@lru_cache(maxsize=50_000)
-def _front(underlying: str, expiry: date, future: bool) -> str | None:
-    "The symbol of a future, or that of an option up to its strike."
-    for weekly in (None, False):
-        try:
-            if future:
-                return build(underlying, "FUT", expiry, weekly=False)
-            return build(underlying, "CE", expiry, 1.0, weekly=weekly).removesuffix("1CE")
-        except DataError:
-            if (expiry + timedelta(days=7)).month == expiry.month:
-                return None
-    return None
-
-
-def _symbols(table: pa.Table) -> pa.Array:
-    "Kite's symbols of contracts, null where they are not known."
-    kinds = table.column("kind").combine_chunks()
-    future = pc.equal(kinds, "FUT").fill_null(False)
-    terms = pa.table(
-        {"name": table.column("symbol"), "expiry": table.column("expiry"), "future": future}
-    )
-    code = codes_of(
-        terms.set_column(2, "future", future.cast(pa.int8())), tuple(terms.column_names)
-    )
-    _, first, place = np.unique(code, return_index=True, return_inverse=True)
-    fronts = [
-        None if None in row.values() else _front(row["name"], row["expiry"], row["future"])
-        for row in terms.take(pa.array(first)).to_pylist()
-    ]
-    front = pa.array(fronts, pa.string()).take(pa.array(place))
-    strike = table.column("strike").combine_chunks().cast(pa.string())
-    return pc.if_else(future, front, pc.binary_join_element_wise(front, strike, kinds, ""))
-
 # %% ../../nbs/data/derivatives.ipynb #c623e958
 _EXACT_INR, _CUT_OFF_INR = 501.0, 1_001.0  # How exactly values are known; in lakh they are cut off
 
@@ -322,7 +249,7 @@ def _named(table: pa.Table, form: Form) -> pa.Table:
     else:
         source_of = pa.array([source] * table.num_rows)
     if "contract" not in table.column_names:
-        table = _put(table, "contract", _symbols(table))
+        table = _put(table, "contract", symbols_of(table))
     dropped = [name for name in ("exchange", "underlying") if name in table.column_names]
     table = table.drop_columns(dropped)
     renamed = {"symbol": "underlying", "market": "exchange", "contract": "symbol"}

@@ -5,17 +5,14 @@
 # %% ../../nbs/data/forms.ipynb #2566a87b
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
-from ..core.errors import DataError
-
 # %% auto #0
 __all__ = ['OLD_CASH', 'FULL_CASH', 'UDIFF', 'OLD_DERIVATIVES', 'REPORT_FUTURES', 'REPORT_OPTIONS', 'INDEX_DAY', 'VIX_HISTORY',
-           'INDEX_HISTORY', 'FORMS', 'Column', 'Form', 'plain', 'fields_of', 'form_of', 'renamed', 'refuse_header']
+           'INDEX_HISTORY', 'FORMS', 'Column', 'Form', 'plain', 'fields_of', 'form_of']
 
 # %% ../../nbs/data/forms.ipynb #98a3dd9d
 @dataclass(frozen=True)
@@ -281,70 +278,3 @@ def form_of(
     names = {plain(name) for name in header}
     fits = [form for form in FORMS if names.issuperset(form.required)]
     return max(fits, key=lambda form: len(form.required), default=None)
-
-# %% ../../nbs/data/forms.ipynb #997a5677
-_DELIMITERS = {";": "semicolons", "\t": "tabs", "|": "bars (|)"}
-_OTHERS = {
-    "participant": "participant-wise positions, no prices",
-    "client type": "participant-wise positions, no prices",
-    "mwpl": "position limits, no prices",
-    "instrument_token": "an instruments dump: nifty data instruments import",
-    "ex-date": "corporate actions: nifty data actions import",
-    "ex_date": "corporate actions: nifty data actions import",
-}
-
-
-def _nearest(header: Sequence[str]) -> tuple[Form, list[str]]:
-    "The form that shares most of its columns with a header, and what the header lacks of it."
-    names = {plain(name) for name in header}
-
-    def shared(form: Form) -> float:
-        return len(names.intersection(form.required)) / len(form.required)
-
-    form = max(FORMS, key=shared)
-    return form, [c.theirs for c in form.columns if c.required and plain(c.theirs) not in names]
-
-
-def renamed(
-    missing: Sequence[str],  # Names that should be there
-    header: Sequence[str],  # Names that are
-) -> str:
-    "Each missing name with the most similar one of the header."
-    written = {plain(name): name for name in header if name}
-    told = []
-    for name in missing:
-        near = difflib.get_close_matches(plain(name), list(written), n=1, cutoff=0.5)
-        told.append(f"{name} (is it {written[near[0]]!r}?)" if near else name)
-    return ", ".join(told)
-
-
-def refuse_header(
-    place: str,  # Of the file, for the message
-    line: str,  # Its first line
-) -> DataError:
-    "The error for a first line that belongs to no known form."
-    for delimiter, called in _DELIMITERS.items():
-        if form := form_of(fields_of(line, delimiter)):
-            return DataError(
-                f"the columns are separated by {called}, commas are needed",
-                where=f"{place}, line 1",
-                value=line[:120],
-                remedy=f"it looks like: {form.title}. Save it with commas, or import it with a "
-                f'column map that says delimiter = "{delimiter}"'.replace("\t", "\\t"),
-            )
-    header = fields_of(line)
-    form, missing = _nearest(header)
-    if len(missing) * 2 <= len(form.required):
-        return DataError(
-            f"no column {renamed(missing, header)}",
-            where=f"{place}, line 1",
-            value=line[:160],
-            remedy=f"it looks like: {form.title}. Rename the columns, or give a column map",
-        )
-    about = next((what for word, what in _OTHERS.items() if word in line.casefold()), "")
-    return DataError(
-        "the first line is no header of a known form" + (f" ({about})" if about else ""),
-        where=f"{place}, line 1",
-        value=line[:120],
-        remedy="leave the file out, or give a column map (nifty data import --help)",
-    )

@@ -11,13 +11,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from ..core.errors import DataError
-from .bars import ZONE, BoolArray
+from .bars import BoolArray
 from .batches import Sorted, sorted_rows, together
 from nifty_research.data.checks import (
     PRICES,
@@ -25,7 +24,6 @@ from nifty_research.data.checks import (
     closed_days,
     codes_of,
     daily_faults,
-    in_calendar,
     in_paise,
     numbers,
     price_faults,
@@ -34,14 +32,14 @@ from nifty_research.data.checks import (
     without,
 )
 from .columnmap import FILE_NAME, TABLES, ColumnMap, table_of, wanted_columns
-from .delimited import Parsed, days_of, header_of, parsed
-from .files import hour_faults
+from .daytexts import days_of
+from .delimited import Parsed, header_of, parsed
 from .forms import Column
-from .layout import CONTRACT_DAYS, DAILY_BARS, MINUTE_BARS
+from .layout import CONTRACT_DAYS, DAILY_BARS
 from .received import Text
 
 # %% auto #0
-__all__ = ['names_in', 'read_mapped', 'daily_of', 'with_times', 'minutes_of', 'contracts_of', 'mapped_rows', 'table_for']
+__all__ = ['names_in', 'read_mapped', 'whole_counts', 'prices_on_grid', 'daily_of', 'contracts_of', 'table_for']
 
 # %% ../../nbs/data/mapped.ipynb #7a939a24
 def _unfit_parquet(text: Text, what: str, value: object) -> DataError:
@@ -146,7 +144,7 @@ def _completed(table: pa.Table, files: Sequence[Parsed]) -> pa.Table:
     return table.append_column("source", names.take(table.column("file").combine_chunks()))
 
 
-def _whole_counts(table: pa.Table, kind: pa.Schema, faults: Faults) -> pa.Table:
+def whole_counts(table: pa.Table, kind: pa.Schema, faults: Faults) -> pa.Table:
     "Counts as whole numbers; rows where a factor left a fraction are marked."
     for at, name in enumerate(table.column_names):
         if name in kind.names and kind.field(name).type == pa.int64():
@@ -160,7 +158,7 @@ def _whole_counts(table: pa.Table, kind: pa.Schema, faults: Faults) -> pa.Table:
     return table
 
 
-def _with_grid(table: pa.Table, on_grid: BoolArray) -> pa.Table:
+def prices_on_grid(table: pa.Table, on_grid: BoolArray) -> pa.Table:
     "Prices in whole paise where they have to be."
     for name in PRICES:
         values = numbers(table, name)
@@ -179,111 +177,8 @@ def daily_of(files: Sequence[Parsed]) -> Sorted:
     table = tidied(table, notes)
     faults = daily_faults(table, ("symbol", "series", "date", "file"), index)
     faults.mark(closed_days(table, "date"), "the exchange was closed on this day")
-    table = _whole_counts(table, DAILY_BARS.schema, faults)
-    return sorted_rows(DAILY_BARS, _with_grid(table, ~index), faults, Counter(), notes)
-
-# %% ../../nbs/data/mapped.ipynb #08b8017a
-_IST_MINUTES = 330  # Ahead of UTC
-_OPEN = 9 * 60 + 15
-_OFFSET = r".*(?:Z|[+-]\d{2}:?\d{2})$"
-
-
-def _refuse_naive(file: Parsed, value: object) -> DataError:
-    return DataError(
-        "times carry no zone",
-        where=f"{file.text.place}, column timestamp",
-        value=value,
-        remedy=f"if they are Indian clock times, say so in the column map: zone = '{ZONE}'",
-    )
-
-
-def _times(file: Parsed, layout: ColumnMap) -> pa.Array:
-    "The times of a file as starts of minutes, null where one cannot be read."
-    column = file.table.column("timestamp")
-    if pa.types.is_timestamp(column.type):
-        stamps = pd.Series(column.to_pandas())
-        naive = column.type.tz is None
-    else:
-        cells = pd.Series(column.to_pandas(), dtype="str").str.strip()
-        zoned = cells.str.match(_OFFSET).fillna(False).to_numpy(dtype=bool)
-        naive = not zoned.any()
-        if not naive and not zoned.all():
-            odd = cells[~zoned].iloc[0]
-            raise _refuse_naive(file, f"{odd} beside {cells[zoned].iloc[0]}")
-        stamps = pd.to_datetime(cells, format="ISO8601", errors="coerce", utc=not naive)
-        if naive and layout.date_format:
-            stamps = pd.to_datetime(cells, format=layout.date_format, errors="coerce")
-    if naive and not layout.zone:
-        raise _refuse_naive(file, str(column[0]))
-    stamps = stamps.dt.tz_localize(layout.zone) if naive else stamps
-    stamps = stamps.dt.tz_convert(ZONE).dt.as_unit("ms")
-    if layout.stamp == "end":
-        stamps = stamps - pd.Timedelta(minutes=1)
-    return pa.array(stamps, pa.timestamp("ms", ZONE), from_pandas=True)
-
-
-_ENOUGH = 20
-
-
-def _refuse_longer(file: Parsed, times: pa.Array) -> None:
-    "Refuse bars of more than one minute: all of their starts lie on a coarser grid."
-    minutes = pc.drop_null(times).cast(pa.int64()).to_numpy() // 60_000
-    step = int(np.gcd.reduce((minutes + _IST_MINUTES) % 1440 - _OPEN)) if len(minutes) else 1
-    if len(minutes) >= _ENOUGH and step > 1:
-        raise DataError(
-            f"these are bars of {step} minutes, the store keeps bars of one minute",
-            where=f"{file.text.place}, column timestamp",
-            value=f"{len(minutes):,} times, all a multiple of {step} minutes after 09:15",
-            remedy="import one-minute bars, longer ones are made from them; sessions and backtests "
-            "read other bars from their file: nifty backtest --bars",
-        )
-
-
-def with_times(file: Parsed, layout: ColumnMap) -> Parsed:
-    "A mapped file of minutes with its times in the exchange's zone."
-    table, times = file.table, _times(file, layout)
-    _refuse_longer(file, times)
-    at = table.column_names.index("timestamp")
-    table = table.set_column(at, "timestamp", times)
-    return replace(file, table=table)
-
-# %% ../../nbs/data/mapped.ipynb #ae317143
-def _mark_hours(faults: Faults, table: pa.Table, notes: Counter[str]) -> None:
-    "Mark minutes at which nothing trades; days before the calendar pass, and are counted."
-    sound = np.flatnonzero(~faults.found)
-    frame = table.select(["symbol", "timestamp"]).take(pa.array(sound)).to_pandas()
-    frame["timestamp"] = frame["timestamp"].dt.as_unit("ns")
-    code, days = pd.factorize(frame["timestamp"].dt.normalize())
-    known = np.array([in_calendar(day.date()) for day in days], dtype=np.bool_)[code]
-    if not known.all():
-        notes["minutes of days before the calendar, hours not checked"] += int((~known).sum())
-    if known.any():
-        for reason, mask in hour_faults(frame[known].reset_index(drop=True), 1):
-            of_all = np.zeros(table.num_rows, dtype=np.bool_)
-            of_all[sound[known][mask]] = True
-            faults.mark(of_all, reason)
-
-
-def minutes_of(files: Sequence[Parsed]) -> Sorted:
-    "Minute rows of mapped files, whose times are known, checked."
-    table = together(files)
-    faults, notes = Faults(table.num_rows), Counter[str]()
-    faults.mark(without(table, "symbol"), "no symbol")
-    faults.mark(without(table, "timestamp"), "no time that can be read")
-    price_faults(faults, {name: numbers(table, name) for name in PRICES})
-    volume = numbers(table, "volume")
-    faults.mark(~np.isfinite(volume), "no volume")
-    faults.mark(volume < 0, "volume is negative")
-    _mark_hours(faults, table, notes)
-    second = np.zeros(table.num_rows, dtype=np.bool_)
-    stamps = pa.chunked_array([table.column("timestamp").combine_chunks().cast(pa.int64())])
-    keyed = table.select(["symbol", "file"]).append_column("timestamp", stamps.fill_null(0))
-    again, _ = repeats(codes_of(keyed, ("symbol", "timestamp", "file")))
-    second[again] = True
-    faults.mark(second, "a second bar for this time")
-    table = _whole_counts(table, MINUTE_BARS.schema, faults)
-    every = np.ones(table.num_rows, dtype=np.bool_)
-    return sorted_rows(MINUTE_BARS, _with_grid(table, every), faults, Counter(), notes)
+    table = whole_counts(table, DAILY_BARS.schema, faults)
+    return sorted_rows(DAILY_BARS, prices_on_grid(table, ~index), faults, Counter(), notes)
 
 # %% ../../nbs/data/mapped.ipynb #f76e3f0c
 def contracts_of(files: Sequence[Parsed]) -> Sorted:
@@ -312,15 +207,8 @@ def contracts_of(files: Sequence[Parsed]) -> Sorted:
     faults.mark(second, "a second row of this contract and day")
     zero = pa.array(np.where(np.isnan(strike), 0.0, strike))
     table = table.set_column(table.column_names.index("strike"), "strike", zero)
-    table = _whole_counts(table, CONTRACT_DAYS.schema, faults)
+    table = whole_counts(table, CONTRACT_DAYS.schema, faults)
     return sorted_rows(CONTRACT_DAYS, table, faults, Counter(), Counter())
-
-
-def mapped_rows(files: Sequence[Parsed], table: str) -> Sorted:
-    "Rows of mapped files for one of the store's tables, checked."
-    if table == "minute":
-        return minutes_of(files)
-    return contracts_of(files) if table == "contracts" else daily_of(files)
 
 
 def table_for(text: Text, layout: ColumnMap) -> str:

@@ -29,11 +29,12 @@ from nifty_research.data.forms import (
     VIX_HISTORY,
     Form,
     form_of,
-    refuse_header,
 )
+from .headers import refuse_header
 from .indexfiles import index_of_name, index_rows
-from .mapped import mapped_rows, names_in, read_mapped, table_for, with_times
+from .mapped import contracts_of, daily_of, names_in, read_mapped, table_for
 from .received import Received, Text, day_in_name
+from .vendorminutes import minutes_of, with_times
 
 # %% auto #0
 __all__ = ['Job', 'job_of', 'Recognised', 'recognised', 'checked']
@@ -178,6 +179,9 @@ def recognised(
     return Recognised(source, jobs, left)
 
 # %% ../../nbs/data/recognition.ipynb #31d1108f
+_MAPPED = {"daily": daily_of, "minute": minutes_of, "contracts": contracts_of}
+
+
 def checked(
     jobs: Sequence[Job],  # Of one group
     series: Sequence[str] | None = SHARES,  # Of shares that are wanted; None: all
@@ -185,7 +189,7 @@ def checked(
     "The rows of some jobs, checked."
     form, files = jobs[0].form, [job.file for job in jobs]
     if form is None:
-        return mapped_rows(files, jobs[0].table)
+        return _MAPPED[jobs[0].table](files)
     if form in _INDICES:
         return index_rows(files, form)
     days = [job.day for job in jobs if job.day is not None]

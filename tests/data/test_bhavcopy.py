@@ -24,7 +24,7 @@ from hypothesis import strategies as st
 from nifty_research.core.errors import DataError
 from nifty_research.data.batches import Sorted
 from nifty_research.data.checks import codes_of, repeats
-from nifty_research.data.delimited import day_of_text, days_of
+from nifty_research.data.daytexts import day_of_text, days_of
 from nifty_research.data.received import Received, Text, day_in_name, received
 from nifty_research.data.recognition import Job, checked, recognised
 from nifty_research.market.contracts import lot_size
