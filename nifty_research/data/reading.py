@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from ..core.errors import DataError
 from .bars import FloatArray
+from .direct import Direct, direct_columns, stretches
 from .layout import DAILY_BARS
 from nifty_research.data.rectangle import (
     DAY_MINUTES,
@@ -84,12 +85,6 @@ def read_whole(path: Path) -> pa.Table:
 _MARK = b"nifty_research.runs"
 
 
-def _starts_and_ends(mask: NDArray[np.bool_]) -> tuple[Numbers, Numbers]:
-    "Where stretches of true values begin and end."
-    steps = np.diff(mask.astype(np.int8), prepend=0, append=0)
-    return np.flatnonzero(steps == 1), np.flatnonzero(steps == -1)
-
-
 def runs_described(
     table: pa.Table,  # In one piece, texts as codes, sorted by symbol and series
 ) -> dict[bytes, bytes]:
@@ -103,85 +98,13 @@ def runs_described(
     starts = np.flatnonzero(change)
     symbols, series = (code.take(pa.array(starts)).to_pylist() for code in codes)
     holes = {
-        name: [ends.tolist() for ends in _starts_and_ends(table.column(name).is_null().to_numpy())]
+        name: [ends.tolist() for ends in stretches(table.column(name).is_null().to_numpy())]
         for name in DAILY_BARS.read_directly
         if table.column(name).null_count
     }
     told = {"symbol": symbols, "series": series, "start": starts.tolist(), "holes": holes}
     told["rows"] = table.num_rows
     return {_MARK: json.dumps(told, separators=(",", ":")).encode()}
-
-# %% ../../nbs/data/reading.ipynb #3d5b2ccf
-_HEADER_BYTES = 256  # More than a page header ever takes
-_TYPES: dict[str, np.dtype[Any]] = {
-    "DOUBLE": np.dtype("<f8"),
-    "INT64": np.dtype("<i8"),
-    "INT32": np.dtype("<i4"),
-}
-
-
-def _number_at(body: bytes, at: int) -> tuple[int, int]:
-    "A number of Thrift's compact form, and where the next thing begins."
-    value, shift = 0, 0
-    while True:
-        byte = body[at]
-        value, shift, at = value | (byte & 0x7F) << shift, shift + 7, at + 1
-        if byte < 0x80:
-            return (value >> 1) ^ -(value & 1), at
-
-
-def _page_bytes(header: bytes) -> int:
-    "Size of a page's content, the third field of its header; -1 where that is not what is there."
-    at, size = 0, -1
-    for _ in range(3):
-        if header[at] != 0x15:  # The next field, a 32-bit number
-            return -1
-        size, at = _number_at(header, at + 1)
-    return size
-
-
-@dataclass(frozen=True)
-class _Direct:
-    "Where the values of a column lie in a file."
-
-    offset: int  # Of the first value
-    count: int  # Values that are there
-    type: np.dtype[Any]
-    hole_starts: Numbers  # First rows of stretches without a value
-    hole_ends: Numbers
-
-    def at(self, body: mmap.mmap, first: int, last: int) -> NDArray[Any]:
-        "Values of the rows from `first` up to `last`, of a stretch that has all of them."
-        before = int(
-            (np.minimum(self.hole_ends, first) - np.minimum(self.hole_starts, first)).sum()
-        )
-        start = self.offset + (first - before) * self.type.itemsize
-        return np.frombuffer(body, self.type, last - first, start)
-
-# %% ../../nbs/data/reading.ipynb #5e237be6
-def _direct(path: Path, metadata: pq.FileMetaData, holes: Mapping[str, Any]) -> dict[str, _Direct]:
-    "Columns whose values can be picked from the file."
-    if metadata.num_row_groups != 1:
-        return {}
-    group, found = metadata.row_group(0), {}
-    with path.open("rb") as file:
-        for at in range(group.num_columns):
-            chunk = group.column(at)
-            starts, ends = holes.get(chunk.path_in_schema, ([], []))
-            count = metadata.num_rows - (sum(ends) - sum(starts))
-            plain = chunk.compression == "UNCOMPRESSED" and not chunk.has_dictionary_page
-            if not plain or chunk.physical_type not in _TYPES or "PLAIN" not in chunk.encodings:
-                continue
-            file.seek(chunk.data_page_offset)
-            header = chunk.total_compressed_size - _page_bytes(file.read(_HEADER_BYTES))
-            if not 0 < header < _HEADER_BYTES:
-                continue
-            kind = _TYPES[chunk.physical_type]
-            end = chunk.data_page_offset + chunk.total_compressed_size
-            rows = np.array(starts, dtype=np.int64), np.array(ends, dtype=np.int64)
-            offset = end - count * kind.itemsize
-            found[chunk.path_in_schema] = _Direct(offset, count, kind, *rows)
-    return found
 
 # %% ../../nbs/data/reading.ipynb #d263b97a
 @dataclass(frozen=True)
@@ -198,7 +121,7 @@ class Footer:
     "What a daily file says about itself."
 
     runs: Mapping[str, tuple[Run, ...]]  # By symbol
-    direct: Mapping[str, _Direct]  # Columns that need no decoding
+    direct: Mapping[str, Direct]  # Columns that need no decoding
 
 
 @lru_cache(maxsize=128)
@@ -208,7 +131,7 @@ def _footer(path: Path, _identity: tuple[int, int, int]) -> Footer:
         told = json.loads(metadata.metadata[_MARK])
         if told["rows"] != metadata.num_rows:
             raise ValueError(f"{metadata.num_rows} rows, {told['rows']} were written")
-        direct = _direct(path, metadata, told["holes"])
+        direct = direct_columns(path, metadata, told["holes"])
     ends = [*told["start"][1:], metadata.num_rows]
     runs: dict[str, list[Run]] = {}
     named = zip(told["symbol"], told["series"], told["start"], ends, strict=True)
@@ -229,26 +152,10 @@ Columns = dict[str, NDArray[Any]]
 def _picked(path: Path, told: Footer, runs: Sequence[Run], names: Sequence[str]) -> Columns:
     "Values of the rows of some runs, straight from the file."
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as body:
-        return {name: _picked_column(body, told.direct[name], runs) for name in names}
-
-
-def _picked_column(body: mmap.mmap, place: _Direct, runs: Sequence[Run]) -> NDArray[Any]:
-    "Values of one column, NaN where there is none."
-    if not len(place.hole_starts):
-        size, base, kind = place.type.itemsize, place.offset, place.type
-        return np.concatenate(
-            [np.frombuffer(body, kind, r.end - r.start, base + r.start * size) for r in runs]
-        )
-    parts = []
-    for run in runs:
-        values = np.full(run.end - run.start, np.nan)
-        gone = np.zeros(len(values), dtype=np.bool_)
-        for start, end in zip(place.hole_starts, place.hole_ends, strict=True):
-            gone[max(start - run.start, 0) : max(end - run.start, 0)] = True
-        for first, last in zip(*_starts_and_ends(~gone), strict=True):
-            values[first:last] = place.at(body, run.start + int(first), run.start + int(last))
-        parts.append(values)
-    return np.concatenate(parts)
+        return {
+            name: told.direct[name].of_stretches(body, [(run.start, run.end) for run in runs])
+            for name in names
+        }
 
 
 def _decoded(path: Path, runs: Sequence[Run], names: Sequence[str]) -> Columns:

@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ..core.errors import DataError
+from .admission import conformed, refuse_false_bars
 from .asking import Interval, Request, days_held, rectangle
 from .bars import Bars
 from nifty_research.data.holdings import (
@@ -35,8 +36,6 @@ from nifty_research.data.layout import (
     QUARANTINED,
     Kind,
     Places,
-    conformed,
-    refuse_false_bars,
 )
 from .merging import merged
 from .queries import answered
