@@ -5,25 +5,19 @@
 # %% ../../nbs/strategies/contract.ipynb #ea463be7
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Hashable
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Protocol
 
 import numpy as np
-import pandas as pd
 
 from ..core.errors import DataError
 from ..data.bars import COLUMNS, Bars
-from ..indicators.averages import ema_indicator
-from ..indicators.crossings import crossing_indicator
-from ..indicators.definition import Floats, Indicator, going_on, over
-from ..indicators.lags import lag_indicator, latest_indicator
-from ..indicators.ranges import atr_indicator
-from ..indicators.timeframes import LongerBars, longer_indicator, longer_slots
+from ..indicators.definition import Floats, Indicator, going_on
+from .looking_back import PriceIndicators, frozen
 
 # %% auto #0
-__all__ = ['Label', 'Scores', 'Columns', 'Indicators', 'Strategy', 'HeldIndicators', 'check_scores', 'check_causal']
+__all__ = ['Label', 'Scores', 'Indicators', 'Strategy', 'HeldIndicators', 'check_scores', 'check_causal']
 
 # %% ../../nbs/strategies/contract.ipynb #d999bb4b
 @dataclass(frozen=True, eq=False)
@@ -35,109 +29,9 @@ class Scores:
     )
     exit: Floats  # (T, N) in [0, 1]: wish to leave whatever is held; 0 or NaN none
 
-# %% ../../nbs/strategies/contract.ipynb #21952c3a
-class Columns(Protocol):
-    "What has columns of prices: `Bars`, and the longer bars that `Indicators.longer` gives."
-
-    @property
-    def index(self) -> pd.DatetimeIndex: ...
-    @property
-    def open(self) -> Floats: ...
-    @property
-    def high(self) -> Floats: ...
-    @property
-    def low(self) -> Floats: ...
-    @property
-    def close(self) -> Floats: ...
-    @property
-    def volume(self) -> Floats: ...
-
-# %% ../../nbs/strategies/contract.ipynb #13b94de0
-@lru_cache(maxsize=1024)
-def _of(make: Callable[..., Indicator], *arguments: float) -> Indicator:
-    "An indicator with its arguments, made and checked once and not on every bar."
-    return make(*arguments)
-
-
-def _frozen(values: Floats) -> Floats:
-    "The same values, which nobody can write to."
-    if values.flags.writeable:
-        values = values.view()
-        values.flags.writeable = False
-    return values
-
-# %% ../../nbs/strategies/contract.ipynb #911a8767
-class Indicators:
+# %% ../../nbs/strategies/contract.ipynb #5186c4f1
+class Indicators(PriceIndicators):
     "Indicators over a whole history: what a strategy gets as `ind` in research and backtests."
-
-    def _run(
-        self,
-        indicator: Indicator,
-        *values: Floats,  # (T, N) each
-    ) -> tuple[Floats, ...]:  # (T, N) each, not to be written to
-        "Values of an indicator; the one thing that differs between whole arrays and held state."
-        return tuple(_frozen(output) for output in over(indicator, *values))
-
-    def run(
-        self,
-        indicator: Indicator,  # Your own
-        *values: Floats,  # (T, N) each
-    ) -> tuple[Floats, ...]:  # (T, N), one an output
-        "Values of an indicator that has no method here."
-        return self._run(indicator, *values)
-
-    def ema(
-        self,
-        values: Floats,  # (T, N)
-        period: int,  # Bars
-    ) -> Floats:  # (T, N)
-        "Exponential average."
-        return self._run(_of(ema_indicator, period), values)[0]
-
-    def atr(
-        self,
-        bars: Columns,
-        period: int = 14,  # Bars
-    ) -> Floats:  # (T, N), rupees
-        "Average true range after Wilder."
-        return self._run(_of(atr_indicator, period), bars.high, bars.low, bars.close)[0]
-
-    def crossing(
-        self,
-        values: Floats,  # (T, N)
-    ) -> Floats:  # (T, N)
-        "Jump across zero where the side changes, 0 elsewhere."
-        return self._run(_of(crossing_indicator), values)[0]
-
-    def lag(
-        self,
-        values: Floats,  # (T, N)
-        bars: int = 1,
-    ) -> Floats:  # (T, N)
-        "Value of some bars ago."
-        return self._run(_of(lag_indicator, bars), values)[0]
-
-    def latest(
-        self,
-        values: Floats,  # (T, N)
-    ) -> Floats:  # (T, N)
-        "Last value there was; the one indicator that also answers on a bar that is missing."
-        return self._run(_of(latest_indicator), values)[0]
-
-    def longer(
-        self,
-        bars: Bars,
-        minutes: int,  # Of the longer bars; 1440 is a day, 10080 a week
-    ) -> LongerBars:  # On the rows on which they were complete
-        "Bars of a longer interval; `latest` of what is computed from them is what is known now."
-        columns = (bars.open, bars.high, bars.low, bars.close, bars.volume)
-        slots = self._slots(bars, minutes)
-        open_, high, low, close, volume = self._run(_of(longer_indicator), slots, *columns)
-        return LongerBars(bars.index, bars.symbols, open_, high, low, close, volume, minutes)
-
-    def _slots(self, bars: Bars, minutes: int) -> Floats:
-        "Which longer bar each row belongs to."
-        return longer_slots(bars.index, bars.shape[1], bars.interval_minutes, minutes)
 
 # %% ../../nbs/strategies/contract.ipynb #09a6964e
 class Strategy(Protocol):
@@ -213,8 +107,8 @@ class HeldIndicators(Indicators):
                 states = self._states[call] = indicator.fresh(values[0].shape[1])
                 first = sum(map(len, self._labels.values()))
                 self._labels[call] = tuple(range(first, first + indicator.outputs))
-            inputs = [_frozen(column) for column in values]
-            done = tuple(_frozen(output) for output in going_on(indicator, states, *inputs))
+            inputs = [frozen(column) for column in values]
+            done = tuple(frozen(output) for output in going_on(indicator, states, *inputs))
             self._done[call] = done
             self._known.update(zip(map(id, done), self._labels[call], strict=True))
         return done
@@ -240,7 +134,7 @@ class HeldIndicators(Indicators):
         "Which longer bar each row belongs to, worked out once a bar."
         slots = self._slots_done.get(minutes)
         if slots is None:
-            slots = self._slots_done[minutes] = _frozen(super()._slots(bars, minutes))
+            slots = self._slots_done[minutes] = frozen(super()._slots(bars, minutes))
             self._known[id(slots)] = f"slots {minutes}"
         return slots
 
