@@ -199,12 +199,15 @@ def _batches(
     options: ImportOptions,
     known: set[tuple[str, str]],
     tally: _Tally,
+    on_progress: Progress | None,
 ) -> Iterator[list[Recognised]]:
     "Opened and recognised files, so many at a time that they fit into memory."
     batch: list[Recognised] = []
     broken: dict[Path, DataError] = {}
     size = 0
-    for path in paths:
+    for number, path in enumerate(paths):
+        if on_progress is not None:
+            on_progress(number, len(paths), path.name)
         try:
             source = received(path)
             if (source.fingerprint, options.mark) in known and not options.again:
@@ -246,9 +249,7 @@ def import_files(
     try:
         with only_import(store.root, options.wait_s):
             known = log.known()
-            for batch in _batches(files, options, known, tally):
-                if on_progress is not None:
-                    on_progress(len(tally.files), len(files), batch[0].source.path.name)
+            for batch in _batches(files, options, known, tally, on_progress):
                 _finish(store, batch, options, tally, log)
     except OSError as error:
         raise DataError(
