@@ -12,8 +12,8 @@ from typing import Any, ClassVar, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 # %% auto #0
-__all__ = ['SECTIONS', 'Section', 'Paths', 'Account', 'Market', 'StrategyChoice', 'Ensemble', 'Risk', 'Execution', 'Exchange',
-           'Session', 'Kite', 'Cache', 'Quotas', 'Reads', 'Quality', 'allowed', 'meaning']
+__all__ = ['SECTIONS', 'Section', 'Paths', 'Account', 'Market', 'words_of', 'StrategyChoice', 'Ensemble', 'Regime', 'Risk',
+           'Execution', 'Exchange', 'Session', 'Kite', 'Cache', 'Quotas', 'Reads', 'Quality', 'allowed', 'meaning']
 
 # %% ../../nbs/core/sections.ipynb #e6320879
 class Section(BaseModel):
@@ -103,6 +103,23 @@ class Market(Section):
             raise ValueError(f"must be one of {', '.join(map(str, _INTERVALS))}")
         return value
 
+# %% ../../nbs/core/sections.ipynb #b81de11c
+_NAMES = r"^[a-z][a-z0-9_]*(\s*,\s*[a-z][a-z0-9_]*)*$"
+
+
+def words_of(
+    text: str,  # With commas between, or "none"
+) -> tuple[str, ...]:
+    "The words of a list in one line of settings."
+    words = tuple(word.strip() for word in text.split(",") if word.strip())
+    return () if words == ("none",) else words
+
+
+def _factor(who: str, when: str) -> Any:
+    "A key that scales votes."
+    words = f"What the votes of {who} count while {when}, 1: in full"
+    return Field(description=words, ge=0.0, le=10.0)
+
 # %% ../../nbs/core/sections.ipynb #d13cc241
 class StrategyChoice(Section):
     "Which strategy decides."
@@ -120,8 +137,25 @@ class Ensemble(Section):
 
     title = "ensemble"
 
+    members: str = Field(
+        description="Strategies that vote where strategy.name is ensemble, with commas between",
+        pattern=_NAMES,
+    )
+    weights: str = Field(
+        description="Weight of each member in their order, with commas between, or equal",
+        pattern=r"^(equal|[0-9.]+(\s*,\s*[0-9.]+)*)$",
+    )
+    passive: str = Field(
+        description="Members that are reckoned and shown but have no vote, or none", pattern=_NAMES
+    )
+    beta: str = Field(
+        description="Members on trial, which vote only where switched on, or none", pattern=_NAMES
+    )
+    beta_on: str = Field(
+        description="Members on trial that are switched on, or none", pattern=_NAMES
+    )
     minimum_agreement: float = Field(
-        description="Smallest weighted score at which strategies together enter, fraction of 1",
+        description="Share of the asked weight that must agree for an entry, fraction of 1",
         ge=0.0,
         le=1.0,
     )
@@ -130,6 +164,89 @@ class Ensemble(Section):
         gt=0.0,
         le=1.0,
     )
+
+    @model_validator(mode="after")
+    def _members_only(self) -> Ensemble:
+        members = words_of(self.members)
+        if len(set(members)) < len(members):
+            raise ValueError("members names a strategy twice")
+        for key in ("passive", "beta"):
+            if strangers := set(words_of(getattr(self, key))) - set(members):
+                raise ValueError(f"{key} names no member: {', '.join(sorted(strangers))}")
+        if strangers := set(words_of(self.beta_on)) - set(words_of(self.beta)):
+            raise ValueError(f"beta_on is not in beta: {', '.join(sorted(strangers))}")
+        if set(words_of(self.passive)) & set(words_of(self.beta)):
+            raise ValueError("a member is passive or on trial, not both")
+        if not members:
+            raise ValueError("members names nobody")
+        if self.weights != "equal" and len(words_of(self.weights)) != len(members):
+            raise ValueError(f"{len(words_of(self.weights))} weights for {len(members)} members")
+        return self
+
+# %% ../../nbs/core/sections.ipynb #20d16ece
+class Regime(Section):
+    "When the market trends, ranges or is wild, and what votes are worth then."
+
+    title = "regime"
+
+    scope: Literal["market", "symbol"] = Field(
+        description="Whose regime weighs the votes: that of the market or of each symbol"
+    )
+    adx_period: int = Field(description="Bars of the directional index", ge=2, le=500)
+    atr_period: int = Field(description="Bars of the range now", ge=1, le=500)
+    trend_period: int = Field(
+        description="Bars of the average whose side tells the direction", ge=2, le=5_000
+    )
+    usual_period: int = Field(
+        description="Bars over which the usual range is reckoned", ge=2, le=50_000
+    )
+    volatile_ratio: float = Field(
+        description="Range now against the usual one from which on it is volatile", gt=1.0, le=20.0
+    )
+    calm_ratio: float = Field(
+        description="The same, below which it is volatile no longer", gt=0.0, le=20.0
+    )
+    trend_adx: float = Field(
+        description="Directional index from which on a trend begins", gt=0.0, le=100.0
+    )
+    range_adx: float = Field(
+        description="Directional index below which a trend is over", ge=0.0, le=100.0
+    )
+    trend_share: float = Field(
+        description="Share of one direction from which on a trend begins, fraction of 1",
+        ge=0.5,
+        le=1.0,
+    )
+    range_share: float = Field(
+        description="Share of that direction below which a trend is over, fraction of 1",
+        ge=0.0,
+        le=1.0,
+    )
+    dwell_bars: int = Field(
+        description="Bars in a row that must ask for another regime before it is believed",
+        ge=1,
+        le=500,
+    )
+    trend_while_trending: float = _factor("trend followers", "prices trend")
+    trend_while_ranging: float = _factor("trend followers", "prices range")
+    trend_while_volatile: float = _factor("trend followers", "prices are volatile")
+    reversion_while_trending: float = _factor("mean reverters", "prices trend")
+    reversion_while_ranging: float = _factor("mean reverters", "prices range")
+    reversion_while_volatile: float = _factor("mean reverters", "prices are volatile")
+    breakout_while_trending: float = _factor("breakouts", "prices trend")
+    breakout_while_ranging: float = _factor("breakouts", "prices range")
+    breakout_while_volatile: float = _factor("breakouts", "prices are volatile")
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Regime:
+        for low, high in (
+            ("calm_ratio", "volatile_ratio"),
+            ("range_adx", "trend_adx"),
+            ("range_share", "trend_share"),
+        ):
+            if getattr(self, low) > getattr(self, high):
+                raise ValueError(f"{low} must not be above {high}: a regime would flicker")
+        return self
 
 # %% ../../nbs/core/sections.ipynb #2305a513
 class Risk(Section):
@@ -386,6 +503,7 @@ SECTIONS: dict[str, type[Section]] = {
         Market,
         StrategyChoice,
         Ensemble,
+        Regime,
         Risk,
         Execution,
         Exchange,

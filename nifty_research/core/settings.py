@@ -31,6 +31,7 @@ from nifty_research.core.sections import (
     Quality,
     Quotas,
     Reads,
+    Regime,
     Risk,
     Session,
     StrategyChoice,
@@ -67,6 +68,7 @@ class Settings:
     market: Market
     strategy: StrategyChoice
     ensemble: Ensemble
+    regime: Regime
     risk: Risk
     execution: Execution
     exchange: Exchange
