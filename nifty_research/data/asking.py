@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from difflib import get_close_matches
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -18,9 +19,9 @@ from ..core.errors import DataError, MissingDataError
 from .bars import COLUMNS
 from .layout import DAILY, MINUTE, Places
 from .minutes import minute_days, minute_rectangle
-from .reading import daily_days, daily_rectangle, footer
+from .reading import daily_days, daily_rectangle, footer, identity
 from .rectangle import Rectangle
-from .spells import spells
+from .spells import Spell, spells
 
 # %% auto #0
 __all__ = ['Interval', 'Request', 'rectangle', 'days_held']
@@ -108,21 +109,62 @@ def _checked_extra(extra: Sequence[str], minutes: int | None) -> tuple[str, ...]
     return tuple(extra)
 
 # %% ../../nbs/data/asking.ipynb #001e74e1
-def rectangle(places: Places, request: Request) -> Rectangle:
-    "What the store has for a question."
+def _files(places: Places, request: Request) -> list[tuple[Path, list[Spell]]]:
+    "The files that a question touches, each with the spells to look for."
     sought = spells(request.symbols, request.start, request.end)
     if request.minutes is None:
         years = range(request.start.year, request.end.year + 1)
-        files = [path for year, path in places.years("daily").items() if year in years]
-        found = daily_rectangle(files, sought, request.symbols, request.columns)
-    else:
-        sources = [
-            (path, spell)
-            for spell in sought
-            for year, path in places.minute_years(spell.name).items()
-            if year in spell.years
-        ]
-        found = minute_rectangle(sources, request.symbols, request.columns)
+        held = places.years("daily").items()
+        return [(path, sought) for year, path in held if year in years]
+    return [
+        (path, [spell])
+        for spell in sought
+        for year, path in places.minute_years(spell.name).items()
+        if year in spell.years
+    ]
+
+
+def _read(request: Request, files: list[tuple[Path, list[Spell]]]) -> Rectangle | None:
+    "What is in the files."
+    if request.minutes is not None:
+        sources = [(path, sought[0]) for path, sought in files]
+        return minute_rectangle(sources, request.symbols, request.columns)
+    sought = files[0][1] if files else []
+    paths = [path for path, _ in files]
+    return daily_rectangle(paths, sought, request.symbols, request.columns)
+
+# %% ../../nbs/data/asking.ipynb #9895b898
+_ATTEMPTS = 10
+
+
+def _identities(files: list[tuple[Path, list[Spell]]]) -> list[tuple[int, int, int]]:
+    return [identity(path) for path, _ in files]
+
+
+def _read_whole_files(places: Places, request: Request) -> Rectangle | None:
+    "What is in the files of one moment."
+    for _ in range(_ATTEMPTS):
+        files = _files(places, request)
+        before = _identities(files)
+        try:
+            found = _read(request, files)
+        except (DataError, ValueError, IndexError):
+            if _identities(files) == before:
+                raise
+            continue
+        if _identities(files) == before:
+            return found
+    raise DataError(
+        "the store changes faster than it can be read",
+        where=str(places.root),
+        value=f"{_ATTEMPTS} attempts",
+        remedy="wait until the import that is running has finished",
+    )
+
+# %% ../../nbs/data/asking.ipynb #eae657dd
+def rectangle(places: Places, request: Request) -> Rectangle:
+    "What the store has for a question."
+    found = _read_whole_files(places, request)
     empty = request.symbols if found is None else _without_rows(found)
     strangers = [symbol for symbol in empty if not _held(places, symbol, request.minutes)]
     if strangers or found is None:

@@ -35,8 +35,8 @@ from nifty_research.data.rectangle import (
 from .spells import Spell
 
 # %% auto #0
-__all__ = ['Columns', 'SERIES', 'naming', 'opened', 'read_whole', 'runs_described', 'Run', 'Footer', 'footer', 'columns_of',
-           'daily_rectangle', 'daily_days']
+__all__ = ['Columns', 'SERIES', 'naming', 'opened', 'read_whole', 'runs_described', 'Run', 'Footer', 'identity', 'footer',
+           'columns_of', 'daily_rectangle', 'daily_days']
 
 # %% ../../nbs/data/reading.ipynb #4d3c3279
 @contextmanager
@@ -140,10 +140,15 @@ def _footer(path: Path, _identity: tuple[int, int, int]) -> Footer:
     return Footer({symbol: tuple(found) for symbol, found in runs.items()}, direct)
 
 
+def identity(path: Path) -> tuple[int, int, int]:
+    "What changes when another file takes the place of one."
+    state = os.stat(path)
+    return state.st_ino, state.st_mtime_ns, state.st_size
+
+
 def footer(path: Path) -> Footer:
     "The footer of a daily file."
-    state = os.stat(path)
-    return _footer(path, (state.st_ino, state.st_mtime_ns, state.st_size))
+    return _footer(path, identity(path))
 
 # %% ../../nbs/data/reading.ipynb #d8f30e92
 Columns = dict[str, NDArray[Any]]

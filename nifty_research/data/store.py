@@ -16,7 +16,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ..core.errors import DataError
+from ..core.errors import DataError, MissingDataError
 from .admission import conformed, refuse_false_bars
 from .asking import Interval, Request, days_held, rectangle
 from .bars import Bars
@@ -112,7 +112,7 @@ def _append(
             became = merged(old, rows, kind, replace=replace)
             told = (became.new, became.replaced, became.completed, became.identical)
             counts = [sum(pair) for pair in zip(counts, told, strict=True)]
-            if became.changed:
+            if became.changed or not path.exists():
                 table = became.table
                 if kind is DAILY_BARS:
                     table = table.replace_schema_metadata(runs_described(table))
@@ -221,7 +221,7 @@ class BarStore:
         request = Request.of(symbols, start, end, interval, extra)
         found = rectangle(self.places, request)
         if adjusted:
-            found.adjust(self.actions(), dividends=_with_dividends(adjusted))
+            found.adjust(self._known_actions(), dividends=_with_dividends(adjusted))
         bars = found.bars()
         if request.minutes is None:
             return bars
@@ -234,6 +234,16 @@ class BarStore:
         table = read_whole(path) if path.exists() else ACTIONS.empty_table()
         frame: pd.DataFrame = table.cast(ACTIONS).to_pandas()
         return frame.astype({"ex_date": "datetime64[s]"})
+
+    def _known_actions(self) -> pd.DataFrame:
+        "The corporate actions; MissingDataError where none were ever added."
+        if not self.places.actions().exists():
+            raise MissingDataError(
+                "the store knows no corporate actions, so adjusted prices would be raw ones",
+                where=str(self.places.actions()),
+                remedy="add them: nifty data actions import; an empty table says there are none",
+            )
+        return self.actions()
 
     def fingerprint(
         self,

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from nifty_research.core.errors import DataError, MissingDataError, UsageError
 from nifty_research.data.adjustment import factors
 from nifty_research.data.bars import ZONE, Bars
-from nifty_research.data.layout import DAILY, folder_of, symbol_of
+from nifty_research.data.layout import ACTIONS, DAILY, folder_of, symbol_of
 from nifty_research.data.store import BarStore
 from nifty_research.market.members import RENAMES
 
@@ -367,6 +367,14 @@ def test_adjusted_minutes_take_the_factor_of_their_day(store: BarStore) -> None:
     store.append_actions(table(DIVIDEND | {"ex_date": dt.date(2025, 1, 2)}))
     total = store.bars(["TCS", "INFY"], *JANUARY, 1, adjusted="total")
     assert total.close[0, 0] == 100.0 * (1 - 5.0 / 200.0)
+
+
+def test_adjusting_without_any_actions_is_refused(store: BarStore) -> None:
+    store.append_daily(table(daily(days(1)[0])))
+    with pytest.raises(MissingDataError, match="no corporate actions"):
+        store.bars(["TCS"], *JANUARY, "day", adjusted="splits")
+    store.append_actions(ACTIONS.empty_table())
+    assert store.bars(["TCS"], *JANUARY, "day", adjusted="splits").close.tolist() == [[100.0]]
 
 
 def test_two_dividends_of_a_day_are_two_and_a_correction_is_asked_for(store: BarStore) -> None:

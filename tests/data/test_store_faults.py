@@ -6,9 +6,12 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -167,6 +170,41 @@ def test_a_reader_in_the_middle_of_a_change_sees_the_old_file(tmp_path: Path) ->
     store.append_daily(row(dt.date(2025, 1, 3)))
     assert opened.read().num_rows == 1
     assert store.bars(["TCS"], *january, "day").shape == (2, 1)
+
+
+def test_readers_never_see_a_mixture_of_two_states(tmp_path: Path) -> None:
+    store, january = BarStore(tmp_path), (dt.date(2025, 1, 1), dt.date(2025, 1, 31))
+    days = [dt.date(2025, 1, day) for day in range(1, 29)]
+    stamps = pd.date_range("2025-01-02 09:15", periods=300, freq="min", tz="Asia/Kolkata")
+
+    def write_state(state: int) -> None:
+        "Everything at one price, and a new symbol before it, so that all rows move."
+        price = [float(state)] * len(days)
+        rows = {name: price for name in ("open", "high", "low", "close")}
+        about = {"date": days, "series": ["EQ"] * len(days), "source": ["test"] * len(days)}
+        for symbol in (f"A{state:03d}", "TCS"):
+            part = about | rows | {"symbol": [symbol] * len(days), "volume": [1] * len(days)}
+            store.append_daily(pa.table(part), replace=True)
+        count = 100 + state
+        minutes = {name: [float(state)] * count for name in rows}
+        about = {"timestamp": pa.array(stamps[:count]), "symbol": ["TCS"] * count}
+        store.append_minutes(pa.table(about | minutes | {"volume": [1] * count}), replace=True)
+
+    def write_states() -> None:
+        for state in range(2, 42):
+            write_state(state)
+
+    write_state(1)
+    thread = threading.Thread(target=write_states)
+    thread.start()
+    seen: dict[int | str, set[float]] = {"day": set(), 1: set()}
+    while thread.is_alive():
+        for interval, states in seen.items():
+            closes = set(np.unique(store.bars(["TCS"], *january, interval).close).tolist())
+            assert len(closes) == 1
+            states |= closes
+    thread.join()
+    assert all(len(states) > 1 for states in seen.values())
 
 
 def test_drafts_of_a_dead_writer_are_swept_and_nothing_else(tmp_path: Path) -> None:
