@@ -21,7 +21,7 @@ import nifty_research
 from .errors import SettingsError
 
 # %% auto #0
-__all__ = ['F', 'source_hash', 'cache_folder', 'kernel', 'inlined']
+__all__ = ['F', 'source_hash', 'cache_folder', 'kernel', 'inlined', 'in_place']
 
 # %% ../../nbs/core/compiled.ipynb #2d15758a
 _PACKAGE = "nifty_research"
@@ -95,15 +95,10 @@ _decorating = threading.Lock()
 
 def _compiled(
     function: F,
-    inline: str,  # numba's word: never or always
+    **more: Any,  # Further options of numba
 ) -> F:
     "The compiled function, with its code kept on disk when it is of the package."
-    options: dict[str, Any] = {
-        "nogil": True,
-        "error_model": "numpy",
-        "fastmath": False,
-        "inline": inline,
-    }
+    options = {"nogil": True, "error_model": "numpy", "fastmath": False, **more}
     if not function.__module__.startswith(_PACKAGE + "."):
         return cast(F, numba.njit(function, **options))
     folder = cache_folder()
@@ -121,11 +116,18 @@ def kernel(
     function: F,  # Written in the subset of Python that numba compiles
 ) -> F:  # Called in the same way; `py_func` is the function as written
     "Compile on first call, and keep the result on disk for functions of the package."
-    return _compiled(function, "never")
+    return _compiled(function)
 
 
 def inlined(
     function: F,  # Small, and called in the inner loop of kernels
 ) -> F:  # Called in the same way
     "Compile like `kernel`, and put the body into each kernel that calls it instead of a call."
-    return _compiled(function, "always")
+    return _compiled(function, inline="always")
+
+
+def in_place(
+    function: F,  # Reads and writes the arrays it is given, and makes none
+) -> F:  # Called in the same way
+    "Compile like `kernel`, without counting references to arrays."
+    return _compiled(function, _nrt=False)

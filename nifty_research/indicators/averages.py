@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..core.compiled import inlined, kernel
+from ..core.compiled import in_place, inlined
 from nifty_research.indicators.definition import (
     Floats,
     Indicator,
@@ -32,7 +32,7 @@ __all__ = ['sma_rows', 'sma_indicator', 'sma', 'wma_rows', 'wma_indicator', 'wma
            'wilder', 'Floats', 'check_period']
 
 # %% ../../nbs/indicators/averages.ipynb #04ac1bbb
-@kernel
+@in_place
 def sma_rows(
     states: Floats,  # (N, K), one state a symbol; changed in place
     values: Floats,  # (T, N)
@@ -65,7 +65,7 @@ def sma(
     return over(sma_indicator(period), values)[0]
 
 # %% ../../nbs/indicators/averages.ipynb #fa4cea9b
-@kernel
+@in_place
 def wma_rows(
     states: Floats,  # (N, K), one state a symbol; changed in place
     values: Floats,  # (T, N)
@@ -130,7 +130,7 @@ def ema_update(
     return average
 
 # %% ../../nbs/indicators/averages.ipynb #7d39a3ab
-@kernel
+@in_place
 def ema_rows(
     states: Floats,  # (N, 4), one state a symbol; changed in place
     values: Floats,  # (T, N)
@@ -182,7 +182,7 @@ def dema_update(
     return 2.0 * once - twice
 
 
-@kernel
+@in_place
 def dema_rows(
     states: Floats,  # (N, 8), one state a symbol; changed in place
     values: Floats,  # (T, N)
@@ -227,7 +227,7 @@ def tema_update(
     return 3.0 * once - 3.0 * twice + thrice
 
 
-@kernel
+@in_place
 def tema_rows(
     states: Floats,  # (N, 12), one state a symbol; changed in place
     values: Floats,  # (T, N)
@@ -291,7 +291,7 @@ def wilder_update(
     return average
 
 
-@kernel
+@in_place
 def wilder_rows(
     states: Floats,  # (N, 3), one state a symbol; changed in place
     values: Floats,  # (T, N)

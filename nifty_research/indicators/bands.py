@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..core.compiled import inlined, kernel
+from ..core.compiled import in_place, inlined
 from .averages import ema_state, ema_update
 from nifty_research.indicators.definition import (
     Floats,
@@ -38,7 +38,7 @@ def bollinger_update(
     return middle + reach, middle, middle - reach
 
 
-@kernel
+@in_place
 def bollinger_rows(
     states: Floats,  # (N, K), one state a symbol; changed in place
     values: Floats,  # (T, N)
@@ -95,7 +95,7 @@ def percent_b_update(
     return (x - lower) / (upper - lower) if upper != lower else 0.5
 
 
-@kernel
+@in_place
 def percent_b_rows(
     states: Floats,  # (N, K), one state a symbol; changed in place
     values: Floats,  # (T, N)
@@ -140,7 +140,7 @@ def band_width_update(
     return (upper - lower) / middle if middle != 0.0 else np.nan
 
 
-@kernel
+@in_place
 def band_width_rows(
     states: Floats,  # (N, K), one state a symbol; changed in place
     values: Floats,  # (T, N)
@@ -183,14 +183,14 @@ def keltner_update(
     close: float,  # Rupees
 ) -> tuple[float, float, float]:  # Upper, middle, lower; NaN until known
     "Keltner channel after one more bar."
-    if missing(high) or missing(low) or missing(close):
+    if missing(high + low + close):
         return np.nan, np.nan, np.nan
     middle = ema_update(state[1:5], close)
     reach = state[0] * atr_update(state[5:9], high, low, close)
     return middle + reach, middle, middle - reach
 
 
-@kernel
+@in_place
 def keltner_rows(
     states: Floats,  # (N, 9), one state a symbol; changed in place
     high: Floats,  # (T, N), rupees

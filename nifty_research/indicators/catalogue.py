@@ -65,7 +65,7 @@ class Entry:
     inputs: tuple[str, ...] = ONE  # Columns of bars; "value": any series
     outputs: tuple[str, ...] = ONE
     arguments: Mapping[str, Any] = field(default_factory=dict)  # Where the usual ones are not given
-    talib: str | None = None  # Its name there
+    talib: str | None = None  # Its name there; several where each gives one output
     note: str = ""  # What to know about the convention, and where TA-Lib's is another
 
     def indicator(self, **arguments: object) -> Indicator:
@@ -146,7 +146,7 @@ _CORRIDORS = (
         donchian_indicator,
         ("high", "low"),
         ("upper", "middle", "lower"),
-        note="this bar included; TA-Lib has MAX and MIN",
+        note="this bar included",
     ),
     Entry("highest", "channel", highest_indicator, arguments={"period": 20}, talib="MAX"),
     Entry("lowest", "channel", lowest_indicator, arguments={"period": 20}, talib="MIN"),
@@ -168,8 +168,8 @@ _TRENDS = (
         adx_indicator,
         HLC,
         ("adx", "plus", "minus"),
-        talib="ADX",
-        note="with PLUS_DI and MINUS_DI of TA-Lib; 0 where nothing moved",
+        talib="ADX PLUS_DI MINUS_DI",
+        note="0 where nothing moved",
     ),
     Entry("supertrend", "trend", supertrend_indicator, HLC, ("line", "direction")),
     Entry("crossing", "memory", crossing_indicator, note="jump across zero, 0 on other bars"),

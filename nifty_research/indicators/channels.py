@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..core.compiled import inlined, kernel
+from ..core.compiled import in_place, inlined
 from nifty_research.indicators.definition import (
     Floats,
     Indicator,
@@ -28,7 +28,7 @@ __all__ = ['highest_rows', 'highest_indicator', 'highest', 'lowest_rows', 'lowes
            'donchian_rows', 'donchian_indicator', 'donchian']
 
 # %% ../../nbs/indicators/channels.ipynb #a9946c05
-@kernel
+@in_place
 def highest_rows(
     states: Floats,  # (N, K), one state a symbol; changed in place
     values: Floats,  # (T, N)
@@ -61,7 +61,7 @@ def highest(
     return over(highest_indicator(period), values)[0]
 
 
-@kernel
+@in_place
 def lowest_rows(
     states: Floats,  # (N, K), one state a symbol; changed in place
     values: Floats,  # (T, N)
@@ -101,7 +101,7 @@ def donchian_update(
     low: float,  # Rupees
 ) -> tuple[float, float, float]:  # Upper, middle, lower; NaN until the window is full
     "Donchian channel after one more bar."
-    if missing(high) or missing(low):
+    if missing(high + low):
         return np.nan, np.nan, np.nan
     half = len(state) // 2
     upper = highest_update(state[:half], high)
@@ -109,7 +109,7 @@ def donchian_update(
     return upper, lower + (upper - lower) / 2.0, lower
 
 
-@kernel
+@in_place
 def donchian_rows(
     states: Floats,  # (N, K), one state a symbol; changed in place
     high: Floats,  # (T, N), rupees

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..core.compiled import inlined, kernel
+from ..core.compiled import in_place, inlined
 from .definition import Floats, Indicator, missing, over, states_of
 
 # %% auto #0
@@ -31,7 +31,7 @@ def crossing_update(
     return np.nan if absent or last != last else jump
 
 # %% ../../nbs/indicators/crossings.ipynb #ea118117
-@kernel
+@in_place
 def crossing_rows(
     states: Floats,  # (N, 2), one state a symbol; changed in place
     values: Floats,  # (T, N)

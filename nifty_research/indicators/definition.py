@@ -15,7 +15,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from ..core.compiled import kernel
+from ..core.compiled import inlined
 from ..core.errors import DataError, SettingsError
 
 # %% auto #0
@@ -92,7 +92,7 @@ def check_width(
         )
 
 # %% ../../nbs/indicators/definition.ipynb #4eef1e06
-@kernel
+@inlined
 def missing(
     x: float,  # A value
 ) -> bool:  # NaN or infinite

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..core.compiled import inlined, kernel
+from ..core.compiled import in_place, inlined
 from nifty_research.indicators.definition import (
     Floats,
     Indicator,
@@ -47,7 +47,7 @@ def lag_update(
     return past
 
 # %% ../../nbs/indicators/lags.ipynb #12d2b56f
-@kernel
+@in_place
 def lag_rows(
     states: Floats,  # (N, 2 + bars), one state a symbol; changed in place
     values: Floats,  # (T, N)
@@ -80,7 +80,7 @@ def lag(
     return over(lag_indicator(bars), values)[0]
 
 # %% ../../nbs/indicators/lags.ipynb #0fc18ab8
-@kernel
+@inlined
 def latest_update(
     state: Floats,  # (1,): last value (NaN: none yet); changed in place
     x: float,  # The new value, or NaN
@@ -92,7 +92,7 @@ def latest_update(
     return last
 
 # %% ../../nbs/indicators/lags.ipynb #02360b9d
-@kernel
+@in_place
 def latest_rows(
     states: Floats,  # (N, 1), one state a symbol; changed in place
     values: Floats,  # (T, N)

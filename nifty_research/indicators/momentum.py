@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..core.compiled import inlined, kernel
+from ..core.compiled import in_place, inlined
 from .averages import ema_state, ema_update
 from nifty_research.indicators.definition import (
     Floats,
@@ -25,7 +25,7 @@ __all__ = ['momentum_rows', 'momentum_indicator', 'momentum', 'rate_of_change_up
            'rate_of_change_indicator', 'rate_of_change', 'macd_update', 'macd_rows', 'macd_indicator', 'macd']
 
 # %% ../../nbs/indicators/momentum.ipynb #a20c2965
-@kernel
+@in_place
 def momentum_rows(
     states: Floats,  # (N, K), one state a symbol; changed in place
     values: Floats,  # (T, N)
@@ -69,7 +69,7 @@ def rate_of_change_update(
     return (x / old - 1.0) * 100.0 if old != 0.0 else np.nan
 
 
-@kernel
+@in_place
 def rate_of_change_rows(
     states: Floats,  # (N, K), one state a symbol; changed in place
     values: Floats,  # (T, N)
@@ -119,7 +119,7 @@ def macd_update(
     return line, signal, line - signal
 
 
-@kernel
+@in_place
 def macd_rows(
     states: Floats,  # (N, 13), one state a symbol; changed in place
     values: Floats,  # (T, N)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..core.compiled import inlined, kernel
+from ..core.compiled import in_place, inlined
 from nifty_research.indicators.definition import (
     Floats,
     Indicator,
@@ -59,7 +59,7 @@ def rsi_update(
     return 100.0 * gains / moved if moved > 0.0 else 50.0
 
 
-@kernel
+@in_place
 def rsi_rows(
     states: Floats,  # (N, 6), one state a symbol; changed in place
     values: Floats,  # (T, N)
@@ -112,7 +112,7 @@ def stochastic_update(
     close: float,  # Rupees
 ) -> tuple[float, float]:  # %K and %D in [0, 100] but for rounding; each NaN until known
     "Stochastic after one more bar."
-    if missing(high) or missing(low) or missing(close):
+    if missing(high + low + close):
         return np.nan, np.nan
     lowest = int(state[0])
     smooth = int(state[1])
@@ -123,7 +123,7 @@ def stochastic_update(
     return fast, mean_update(state[signal:], fast)
 
 
-@kernel
+@in_place
 def stochastic_rows(
     states: Floats,  # (N, K), one state a symbol; changed in place
     high: Floats,  # (T, N), rupees
@@ -181,7 +181,7 @@ def williams_update(
     close: float,  # Rupees
 ) -> float:  # In [-100, 0]; NaN until the window is full
     "Williams %R after one more bar."
-    if missing(high) or missing(low) or missing(close):
+    if missing(high + low + close):
         return np.nan
     middle = len(state) // 2
     top = highest_update(state[:middle], high)
@@ -189,7 +189,7 @@ def williams_update(
     return -100.0 * place_in_range(close, bottom, top)
 
 
-@kernel
+@in_place
 def williams_rows(
     states: Floats,  # (N, K), one state a symbol; changed in place
     high: Floats,  # (T, N), rupees
@@ -237,7 +237,7 @@ def cci_update(
     close: float,  # Rupees
 ) -> float:  # NaN until the window is full; 0 when nothing moved
     "Commodity channel index after one more bar."
-    if missing(high) or missing(low) or missing(close):
+    if missing(high + low + close):
         return np.nan
     typical = (high + low + close) / 3.0
     period = int(state[0])
@@ -252,7 +252,7 @@ def cci_update(
     return (typical - mean) * period / (0.015 * distance) if distance > 0.0 else 0.0
 
 
-@kernel
+@in_place
 def cci_rows(
     states: Floats,  # (N, K), one state a symbol; changed in place
     high: Floats,  # (T, N), rupees

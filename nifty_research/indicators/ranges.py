@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..core.compiled import inlined, kernel
+from ..core.compiled import in_place, inlined
 from .averages import wilder_state, wilder_update
 from nifty_research.indicators.definition import (
     Floats,
@@ -53,14 +53,14 @@ def atr_update(
     close: float,  # Rupees
 ) -> float:  # Rupees; NaN until `period` bars were seen
     "Average true range after one more bar."
-    if missing(high) or missing(low) or missing(close):
+    if missing(high + low + close):
         return np.nan
     travel = true_range(high, low, state[0])
     state[0] = close
     return wilder_update(state[1:4], travel)
 
 # %% ../../nbs/indicators/ranges.ipynb #8c916554
-@kernel
+@in_place
 def atr_rows(
     states: Floats,  # (N, 4), one state a symbol; changed in place
     high: Floats,  # (T, N), rupees

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..core.compiled import inlined, kernel
+from ..core.compiled import in_place, inlined
 from .averages import wilder_state, wilder_update
 from nifty_research.indicators.definition import (
     Floats,
@@ -48,7 +48,7 @@ def adx_update(
     close: float,  # Rupees
 ) -> tuple[float, float, float]:  # ADX, +DI, -DI, each in [0, 100]; NaN until known
     "Average directional index after one more bar."
-    if missing(high) or missing(low) or missing(close):
+    if missing(high + low + close):
         return np.nan, np.nan, np.nan
     up, down = directional_moves(high, low, state[2], state[3])
     travel = true_range(high, low, state[4])
@@ -74,7 +74,7 @@ def adx_update(
     return wilder_update(state[8:11], strength), ups * scale, downs * scale
 
 
-@kernel
+@in_place
 def adx_rows(
     states: Floats,  # (N, 11), one state a symbol; changed in place
     high: Floats,  # (T, N), rupees
@@ -128,7 +128,7 @@ def supertrend_update(
     close: float,  # Rupees
 ) -> tuple[float, float]:  # Line in rupees and direction, 1 or -1; NaN until known
     "SuperTrend after one more bar."
-    if missing(high) or missing(low) or missing(close):
+    if missing(high + low + close):
         return np.nan, np.nan
     travel = atr_update(state[5:9], high, low, close)
     last = state[1]
@@ -154,7 +154,7 @@ def supertrend_update(
     return lower if direction > 0.0 else upper, direction
 
 
-@kernel
+@in_place
 def supertrend_rows(
     states: Floats,  # (N, 9), one state a symbol; changed in place
     high: Floats,  # (T, N), rupees
