@@ -216,6 +216,7 @@ class BarStore:
         extra: Sequence[str] = (),  # Further columns, such as open_interest or delivered
         partial_bars: bool = True,  # Keep the shorter bar at the end of a window
         segment: Segment | None = None,  # Whose hours longer bars keep; None: those of shares
+        join_halts: bool = False,  # Let longer bars reach over an interruption of trading
     ) -> Bars:
         "Bars of some shares; where one has none there is a hole."
         request = Request.of(symbols, start, end, interval, extra)
@@ -226,7 +227,13 @@ class BarStore:
         if request.minutes is None:
             return bars
         segment_of = None if segment is None else (lambda _symbol, _day: segment)
-        return resample(bars, request.minutes, partial=partial_bars, segment_of=segment_of)
+        return resample(
+            bars,
+            request.minutes,
+            partial=partial_bars,
+            segment_of=segment_of,
+            join_halts=join_halts,
+        )
 
     def actions(self) -> pd.DataFrame:
         "All corporate actions; no rows where none were added."
