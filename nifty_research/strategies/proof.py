@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import time
+import warnings
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 
@@ -177,11 +178,13 @@ class _Trial:
         )
 
 # %% ../../nbs/strategies/proof.ipynb #3e813e12
-_EVENTS = 100  # Cuts after rare values
 _RARE = 0.05  # Share of cells that differ from the usual value, below which they are events
 
 
-def event_cuts(answer: Answer, most: int = _EVENTS) -> Cuts:
+def event_cuts(
+    answer: Answer,
+    most: int,  # Cuts
+) -> Cuts:
     "Cuts right after rows in which something rare is said."
     found = [np.zeros(0, dtype=np.int64)]
     for values in answer.values():
@@ -221,9 +224,6 @@ def _cut(trial: _Trial, cuts: Cuts) -> None:
             return
 
 # %% ../../nbs/strategies/proof.ipynb #b376a886
-_FUTURES = 160  # Cuts after which another future comes
-
-
 def _after_holes(bars: Bars, most: int) -> Cuts:
     "Cuts right after a missing bar, before the next one there is."
     gone = ~bars.present
@@ -233,7 +233,11 @@ def _after_holes(bars: Bars, most: int) -> Cuts:
     )
 
 
-def _change(trial: _Trial, exhaustive: bool) -> Futures:
+def _change(
+    trial: _Trial,
+    most: int,  # Cuts after which another future comes
+    exhaustive: bool,
+) -> Futures:
     "Ask with other futures on bars with trouble; rows before them must be as they were."
     futures = Futures.of(with_trouble(trial.bars))
     try:
@@ -243,8 +247,8 @@ def _change(trial: _Trial, exhaustive: bool) -> Futures:
         trial.findings.append(Finding("error", said, place=_place(trial.subject)))
         return futures
     scales, rows = _scales(whole), len(trial.bars.index)
-    cuts = [edge_cuts(futures.bars, _FUTURES // 2), _after_holes(futures.bars, _FUTURES // 4)]
-    cuts += [event_cuts(whole, _FUTURES // 4)]
+    cuts = [edge_cuts(futures.bars, most // 2), _after_holes(futures.bars, most // 4)]
+    cuts += [event_cuts(whole, most // 4)]
     chosen = np.arange(1, rows) if exhaustive else np.unique(np.concatenate(cuts))
     for place, cut in enumerate(chosen.tolist()):
         trial.tick()
@@ -274,16 +278,22 @@ def _reorder(trial: _Trial) -> None:
     back = np.argsort(order)
     other = {k: v[:, back] if v.shape[1] == len(back) else v for k, v in other.items()}
     for move in moves(known, other, len(bars.index), _scales(known)):
-        trial.findings.append(
-            _finding(
-                trial,
-                "symbols",
-                "the value of a symbol depends on which column it stands in",
-                move,
-                known,
-                reads="another symbol's value by its place",
-            )
-        )
+        said = "the value of a symbol depends on which column it stands in"
+        if known[move.column].shape[1] == 1 or _takes_others(trial.subject, bars, known, move):
+            reads = "another symbol's value by its place"
+            trial.findings.append(_finding(trial, "symbols", said, move, known, reads))
+        else:
+            trial.notes.append(f"{move.column}: {said}")
+
+
+def _takes_others(subject: Subject, bars: Bars, known: Answer, move: Move) -> bool:
+    "Whether the value of a symbol moves when all others have other prices."
+    changed = Futures.of(bars, ("walk",))
+    others = [place for place in range(len(bars.symbols)) if place != move.place]
+    seen = subject.answer(changed.joined(0, "walk", symbols=others))
+    own = {move.column: known[move.column][:, [move.place]]}
+    found = {move.column: seen[move.column][:, [move.place]]}
+    return bool(moves(own, found, len(bars.index), _scales(known)))
 
 
 def _repeat(trial: _Trial) -> None:
@@ -337,12 +347,20 @@ def _return_to_come(bars: Bars, horizon: int) -> Floats:
     return later
 
 
+def _tamed(values: Floats) -> Floats:
+    "Values about their mean, the outermost twentieths drawn in: one split would outweigh all else."
+    low, high = np.quantile(values, (0.05, 0.95))
+    drawn = np.clip(values, low, high) if low < high else values
+    about_mean: Floats = drawn - drawn.mean()
+    return about_mean
+
+
 def correlation(first: Floats, second: Floats) -> float:
     "Correlation of values that are both there; 0 where there are few or they stand still."
     both = np.isfinite(first) & np.isfinite(second)
     if both.sum() < _LEAST:
         return 0.0
-    one, two = first[both] - first[both].mean(), second[both] - second[both].mean()
+    one, two = (_tamed(values[both]) for values in (first, second))
     spread = np.sqrt((one @ one) * (two @ two))
     return float(one @ two / spread) if spread > 0.0 else 0.0
 
@@ -394,7 +412,7 @@ def _explained(trial: _Trial, column: str, leak: _Leak, futures: Futures) -> Fin
         for kind in KINDS[:3]:
             other = world.joined(leak.move.row + 1, kind)
             found = found or first_difference(
-                trial.subject.function,
+                trial.subject.ask,
                 world.bars,
                 other,
                 len(trial.bars.index),
@@ -435,7 +453,9 @@ def _about_strategy(trial: _Trial) -> str:
     strategy = trial.subject.strategy
     if strategy is None:
         return ""
-    window = not_held(strategy, trial.bars)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        window = not_held(strategy, trial.bars)
     held = "goes on from bar to bar, everything over time comes from ind"
     trial.notes.append(f"needs a window with a fixed start: {window}" if window else held)
     ready = np.isfinite(trial.whole["entry"]) & trial.bars.present
@@ -462,7 +482,7 @@ def prove(
     *,
     name: str = "",  # What to call it; empty: its own name
     stretch: int = STRETCH,  # Bars in a row after each of which the history is cut
-    others: int = OTHERS,  # Further cuts, at the edges of sessions and hours first
+    others: int = OTHERS,  # Further cuts, at the edges of sessions and hours first, and futures
     exhaustive: bool = False,  # Cut after every bar
     on_progress: Callable[[int, int], None] = lambda done, total: None,  # Questions asked, of
 ) -> Proof:
@@ -479,15 +499,15 @@ def prove(
         )
     asked = subject_of(subject, name)
     cuts = np.arange(1, rows) if exhaustive else cuts_of(played, stretch, others)
-    total = (2 * rows if exhaustive else len(cuts) + _EVENTS + _FUTURES) + 1
+    total = (2 * rows if exhaustive else len(cuts) + others + others // 2) + 1
     done = iter(range(1, 10 * total))
     trial = _Trial(asked, played, lambda: on_progress(min(next(done), total), total))
     with opened() as files:
         trial.whole = asked.answer(played)
     if not exhaustive:
-        cuts = np.union1d(cuts, event_cuts(trial.whole)).astype(np.int64)
+        cuts = np.union1d(cuts, event_cuts(trial.whole, others // 2)).astype(np.int64)
     _cut(trial, cuts)
-    futures = _change(trial, exhaustive)
+    futures = _change(trial, others, exhaustive)
     _tell(trial, futures)
     _reorder(trial)
     _repeat(trial)

@@ -100,7 +100,8 @@ def _placed(frame: pd.DataFrame, bars: Bars) -> Floats:
 def _symbol_level(levels: pd.Index[Any], bars: Bars) -> int | None:
     "Which level of an index holds symbols."
     for level in range(levels.nlevels):
-        if set(levels.get_level_values(level)) <= set(bars.symbols):
+        names = levels.levels[level] if isinstance(levels, pd.MultiIndex) else levels
+        if not isinstance(names, pd.DatetimeIndex) and set(names) <= set(bars.symbols):
             return level
     return None
 

@@ -41,6 +41,7 @@ def _spoil(arrays: Mapping[str, FloatArray], column: int, rng: np.random.Generat
     gone = (rng.random(rows) < _HOLES) | _runs(rows, 1 + rows // 1000, 12, rng)
     kind = column % 5
     if kind == 0:
+        gone[:30] = True
         for name in _NAMES[:4]:
             arrays[name][rows * 3 // 5 :, column] /= _SPLIT
         arrays["volume"][rows * 3 // 5 :, column] *= _SPLIT

@@ -88,7 +88,7 @@ def place_of_code(subject: object) -> Place | None:
 # %% ../../nbs/strategies/proof_place.ipynb #f347943d
 _OWN = Path(next(iter(nifty_research.__path__))).resolve()
 _MACHINERY = {"core", "market", "data", "indicators", "statistics"}  # Rooms that are no strategy
-_CONTRACT = str(_OWN / "strategies" / "contract.py")
+_NOT_NAMED = (str(_OWN / "strategies" / "contract.py"), str(_OWN / "strategies" / "proof"))
 _MOST_EVENTS, _MOST_ARRAYS = 200_000, 500
 _FEW_LINES = 200  # Of one call; after those, arrays that are written to are looked at no more
 
@@ -104,7 +104,7 @@ def _roots() -> tuple[str, ...]:
 @functools.lru_cache(maxsize=4096)
 def _is_of_a_person(file: str) -> bool:
     "Whether a line of this file may be the one to name."
-    if file.startswith(("<frozen", "<string")) or "proof_" in file or file == _CONTRACT:
+    if file.startswith(("<frozen", "<string")) or file.startswith(_NOT_NAMED):
         return False
     if file.startswith("<"):
         return True
