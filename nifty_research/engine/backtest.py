@@ -64,6 +64,7 @@ def run(
     close: Floats,
     entry: Floats,
     exit_: Floats,
+    lean: Floats,
     atr: Floats,
     flags: Flags,
     day_of_row: Integers,  # (T) index into listings and rates
@@ -104,8 +105,8 @@ def run(
         for place in range(before, filled):
             fill_log[place]["row"] = row
         step(
-            positions, account, rules, listing, close[row], entry[row], exit_[row], atr[row],
-            flags[row], intents, denials, counts,
+            positions, account, rules, listing, close[row], entry[row], exit_[row], lean[row],
+            atr[row], flags[row], intents, denials, counts,
         )  # fmt: skip
         cancel_wanted(positions, rules, listing, intents, counts)
         if row + 1 == len(open_) or day_of_row[row + 1] != day:
@@ -147,17 +148,20 @@ def backtest(
     *,
     flags: Flags,  # (T, N) from `bar_flags`
     capital_paise: int,
+    lean: Floats | None = None,  # (T, N) what is thought below the entry threshold; none: `entry`
     start: int = 0,  # first row that is traded
     state: bytes | None = None,  # from `pack_state` after row start - 1; a fresh account without
 ) -> BacktestResult:
     "Run the platform's rules over bars and scores; DataError where shapes or days do not fit."
     rows, symbols = bars.shape
-    for name, array in (("entry", entry), ("exit", exit_), ("atr", atr), ("flags", flags)):
-        if array.shape != (rows, symbols):
+    lean = entry if lean is None else lean
+    floats = {"entry": entry.shape, "exit": exit_.shape, "lean": lean.shape, "atr": atr.shape}
+    for name, shape in (floats | {"flags": flags.shape}).items():
+        if shape != (rows, symbols):
             raise DataError(
-                f"{name} has shape {array.shape}",
+                f"{name} has shape {shape}",
                 where="backtest",
-                value=array.shape,
+                value=shape,
                 remedy=f"give one value a bar and symbol: {(rows, symbols)}",
             )
     day_of_row = _day_of_row(bars, days)
@@ -166,7 +170,7 @@ def backtest(
     equity = np.full(rows, account["equity"][0], np.int64)
     cash = np.full(rows, account["cash"][0], np.int64)
     fills, intents, denials = run(
-        bars.open, bars.high, bars.low, bars.close, entry, exit_, atr, flags, day_of_row,
+        bars.open, bars.high, bars.low, bars.close, entry, exit_, lean, atr, flags, day_of_row,
         np.stack([day.listings for day in days]), np.stack([day.rates for day in days]),
         start, state is not None,
         positions, account, rules, buffers.intents, buffers.denials, buffers.counts, equity, cash,

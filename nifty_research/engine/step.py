@@ -35,7 +35,7 @@ def reason_to_leave(
     position: Records,  # one POSITION record
     halted: int,
     flag: int,  # BarFlag
-    entry_score: float,
+    lean: float,  # In [-1, 1]
     exit_wish: float,
     exit_threshold: float,
 ) -> int:
@@ -46,7 +46,7 @@ def reason_to_leave(
         return halted
     if flag & BarFlag.SQUARE_OFF.value:
         return Reason.SQUARE_OFF.value
-    against = -entry_score if position["quantity"] > 0 else entry_score
+    against = -lean if position["quantity"] > 0 else lean
     wish = 0.0 if math.isnan(exit_wish) else exit_wish
     if not math.isnan(against):
         wish = max(wish, against)
@@ -122,7 +122,7 @@ def attend(
     halted: int,
     flag: int,  # BarFlag
     has_bar: bool,
-    entry_score: float,
+    lean: float,
     exit_wish: float,
     intents: Records,
     counts: Integers,
@@ -132,9 +132,9 @@ def attend(
     if not has_bar:
         if position["leaving"] != 0:
             return  # its market order waits for the next bar as it is
-        entry_score, exit_wish = math.nan, math.nan
+        lean, exit_wish = math.nan, math.nan
     position["leaving"] = reason_to_leave(
-        position, halted, flag, entry_score, exit_wish, rule["exit_threshold"]
+        position, halted, flag, lean, exit_wish, rule["exit_threshold"]
     )
     if position["leaving"] != 0:
         leave(
@@ -154,6 +154,7 @@ def manage(
     close: Floats,
     entry: Floats,
     exit_: Floats,
+    lean: Floats,
     flags: Flags,
     intents: Records,
     counts: Integers,
@@ -173,7 +174,7 @@ def manage(
         elif not flags[symbol] & BarFlag.LAST_BAR.value:
             attend(
                 positions, symbol, rules, listings[symbol]["tick"], halted, flags[symbol],
-                not math.isnan(close[symbol]), entry[symbol], exit_[symbol], intents, counts,
+                not math.isnan(close[symbol]), lean[symbol], exit_[symbol], intents, counts,
             )  # fmt: skip
     return asking
 
@@ -209,6 +210,7 @@ def step(
     close: Floats,  # (N) closes of the bar, NaN where there is none
     entry: Floats,  # (N) entry scores in [-1, 1]
     exit_: Floats,  # (N) exit wishes in [0, 1]
+    lean: Floats,  # (N) in [-1, 1]: which way it is thought, be it too weakly to enter
     atr: Floats,  # (N) average true ranges in rupees
     flags: Flags,  # (N) BarFlag
     intents: Records,  # INTENT buffer
@@ -219,7 +221,7 @@ def step(
     mark(positions, account, close)
     halt(account, rules)
     asking = manage(
-        positions, account, rules, listings, close, entry, exit_, flags, intents, counts
+        positions, account, rules, listings, close, entry, exit_, lean, flags, intents, counts
     )
     if asking == 0:
         return

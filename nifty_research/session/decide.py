@@ -5,30 +5,84 @@
 # %% ../../nbs/session/decide.ipynb #cf52fc11
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
+from ..core.errors import DataError
+from ..core.log import get_logger
 from ..core.settings import Settings
 from ..data.bars import Bars
 from ..engine.backtest import BacktestResult, backtest
 from ..engine.book import Floats
 from ..engine.rules import bar_flags, days_of, rules_of
-from ..strategies.contract import Indicators, Scores, Strategy, check_scores
-from ..strategies.ensemble import Member, combine
+from nifty_research.strategies.contract import (
+    HeldIndicators,
+    Indicators,
+    Scores,
+    Strategy,
+    check_scores,
+)
+from ..strategies.ensemble import Ensemble, Opinion, Seat
 from ..strategies.registry import load_strategy
+from ..strategies.votes import VoteTable, vote_table
 
 # %% auto #0
-__all__ = ['View', 'Decider', 'backtest_of']
+__all__ = ['TRIED_ROWS', 'goes_through_ind', 'View', 'Decider', 'backtest_of']
+
+# %% ../../nbs/session/decide.ipynb #ff443c3a
+_log = get_logger("session.decide")
+TRIED_ROWS = 400  # One by one, the last ones there are: a day of minutes
+
+
+def _differ(one: Floats, other: Floats) -> bool:
+    return not np.array_equal(one, other, equal_nan=True)
+
+
+def goes_through_ind(
+    strategy: Strategy,
+    bars: Bars,  # Some hundred are enough
+) -> bool:  # False where that cannot be known: no bars, or too few for a score
+    "Whether a strategy that is given one bar after the other says what it says of all at once."
+    rows = len(bars.index)
+    whole = strategy.scores(bars, Indicators())
+    held, cut = HeldIndicators(), max(0, rows - TRIED_ROWS)
+    try:
+        pieces = [held.follow(strategy, bars.rows(0, cut))] if cut else []
+        pieces += [held.follow(strategy, bars.rows(row, row + 1)) for row in range(cut, rows)]
+    except Exception as error:  # whatever a strategy raises when it misses the bars before
+        _log.info("a strategy cannot take one bar", strategy=strategy.name, error=str(error))
+        return False
+    entries = [piece.entry for piece in pieces]
+    exits = [piece.exit for piece in pieces]
+    return bool(np.isfinite(whole.entry[cut:]).any()) and not (
+        _differ(np.concatenate(entries), whole.entry) or _differ(np.concatenate(exits), whole.exit)
+    )
 
 # %% ../../nbs/session/decide.ipynb #74e480e0
 @dataclass(frozen=True)
 class View:
     "What is thought of each bar: the ensemble's scores, its members' scores, and the range."
 
-    scores: Scores
-    members: tuple[Member, ...]
+    scores: Opinion
+    members: tuple[Scores, ...]  # One a seat
+    ensemble: Ensemble
     atr: Floats  # (T, N) rupees
 
+    def table(
+        self,
+        row: int,
+        column: int,
+    ) -> VoteTable:
+        "The votes on one bar and symbol."
+        return vote_table(self.ensemble, self.members, row, column)
 
+
+def _part(scores: Scores, rows: slice) -> Scores:
+    return Scores(scores.entry[rows], scores.exit[rows])
+
+# %% ../../nbs/session/decide.ipynb #c2cf94cd
 class Decider:
     "The configured strategies and their ensemble."
 
@@ -40,6 +94,14 @@ class Decider:
         self.settings = settings
         name = settings.strategy.name
         self.strategies = strategies or (load_strategy(name, settings.parameters(name)),)
+        self.ensemble = Ensemble(
+            tuple(Seat(one.name, threshold=one.threshold) for one in self.strategies),
+            settings.ensemble.minimum_agreement,
+        )
+        self._held = HeldIndicators()
+        self._seen = 0  # rows of the growing window
+        self._last_stamp = 0
+        self._by_window: frozenset[str] = frozenset()  # strategies that need the whole window
 
     def view(self, bars: Bars) -> View:
         "What is thought of every bar."
@@ -51,14 +113,62 @@ class Decider:
 
     def _view(self, bars: Bars, rows: slice) -> View:
         indicators = Indicators()
-        members = []
+        scores = [strategy.scores(bars, indicators) for strategy in self.strategies]
+        atr = indicators.atr(bars, self.settings.risk.atr_period)
+        return self._seen_as([_part(one, rows) for one in scores], atr[rows])
+
+    def _seen_as(self, scores: Sequence[Scores], atr: Floats) -> View:
+        # A copy: what `ind` gives is read-only, and the engine is compiled for one kind of array.
+        return View(self.ensemble.combine(scores), tuple(scores), self.ensemble, atr.copy())
+
+    def begin(
+        self,
+        warm_up: Bars,  # The window's first rows; may be none
+    ) -> None:
+        "Begin a growing window: choose each strategy's way, and take in its first rows."
+        self._held, self._seen, self._last_stamp = HeldIndicators(), 0, 0
+        self._by_window = frozenset(
+            one.name for one in self.strategies if not goes_through_ind(one, warm_up)
+        )
+        for name in self._by_window if len(warm_up.index) else ():
+            _log.warning(
+                "reckoned on the whole window each bar, for it looks back beside ind", strategy=name
+            )
+        if len(warm_up.index):
+            self.next_view(warm_up)
+
+    def next_view(
+        self,
+        window: Bars,  # From its fixed first row to now; it has grown since the last call
+    ) -> View:  # One row
+        "What is thought of the last bar; only rows that are new are reckoned."
+        fresh = self._fresh_rows(window)
+        self._held.next_rows(fresh)
+        last = slice(len(fresh.index) - 1, None)
+        scores = []
         for strategy in self.strategies:
-            scores = strategy.scores(bars, indicators)
-            kept = Scores(scores.entry[rows], scores.exit[rows])
-            members.append(Member(strategy.name, kept, 1.0, strategy.threshold))
-        combined = combine(members, self.settings.ensemble.minimum_agreement)
-        atr = indicators.atr(bars, self.settings.risk.atr_period)[rows]
-        return View(combined, tuple(members), atr)
+            if strategy.name in self._by_window:
+                whole = strategy.scores(window, Indicators())
+                scores.append(_part(whole, slice(len(window.index) - 1, None)))
+            else:
+                scores.append(_part(strategy.scores(fresh, self._held), last))
+        atr = self._held.atr(fresh, self.settings.risk.atr_period)
+        return self._seen_as(scores, atr[last])
+
+    def _fresh_rows(self, window: Bars) -> Bars:
+        "The rows since the last call; DataError where the window has not simply grown."
+        rows, stamps = len(window.index), window.index.asi8
+        grown = rows > self._seen
+        if not grown or (self._seen and int(stamps[self._seen - 1]) != self._last_stamp):
+            raise DataError(
+                "a window of bars must grow by rows at its end",
+                where="Decider.next_view",
+                value=f"{rows} rows after {self._seen}",
+                remedy="call `begin` before another window, or `last_view` for a single one",
+            )
+        fresh = window.rows(self._seen, rows)
+        self._seen, self._last_stamp = rows, int(stamps[rows - 1])
+        return fresh
 
 # %% ../../nbs/session/decide.ipynb #b16f6da3
 def backtest_of(
@@ -70,8 +180,8 @@ def backtest_of(
     "Backtest of strategies under the configured rules."
     decider = Decider(settings, strategies)
     view = decider.view(bars)
-    for member in view.members:
-        check_scores(member.scores, bars, member.strategy_name)
+    for strategy, scores in zip(decider.strategies, view.members, strict=True):
+        check_scores(scores, bars, strategy.name)
     return backtest(
         bars,
         view.scores.entry,
@@ -81,5 +191,6 @@ def backtest_of(
         days_of(bars, settings.account.product),
         flags=bar_flags(bars.index, bars.symbols, bars.interval_minutes, settings),
         capital_paise=settings.account.capital_paise,
+        lean=view.scores.lean,
         start=start,
     )

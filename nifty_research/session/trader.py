@@ -119,8 +119,7 @@ class Trader:
     def _rehearse(self, warm_up: Bars) -> None:
         "Load the compiled code on a scratch account, before the first bar waits for it."
         count = len(self.plan.symbols)
-        if len(warm_up.index):
-            self.decider.last_view(warm_up)
+        self.decider.begin(warm_up)
         nothing, desk = np.full(count, np.nan), Buffers(count)
         positions, account = new_positions(count), new_account(1)
         scratch = np.zeros(count, LISTING)
@@ -128,7 +127,7 @@ class Trader:
         take_targets(positions, self.rules, scratch, nothing, nothing, 0, desk.intents, desk.counts)
         step(
             positions, account, self.rules, scratch, nothing, nothing, nothing, nothing,
-            np.zeros(count, np.uint8), desk.intents, desk.denials, desk.counts,
+            nothing, np.zeros(count, np.uint8), desk.intents, desk.denials, desk.counts,
         )  # fmt: skip
 
     def _know_last_prices(self, warm_up: Bars) -> None:
@@ -298,7 +297,7 @@ class Trader:
         "The bar is complete: decide, write, send."
         events = self._apply_updates(BarPhase.CLOSE)
         self.window.add(barrier.bar, self.builder)
-        view = self.decider.last_view(self.window.bars())
+        view = self.decider.next_view(self.window.bars())
         step(
             self.positions,
             self.account,
@@ -307,6 +306,7 @@ class Trader:
             self.builder.close,
             view.scores.entry[0],
             view.scores.exit[0],
+            view.scores.lean[0],
             view.atr[0],
             self._flags_of(barrier.bar),
             self.buffers.intents,

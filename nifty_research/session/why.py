@@ -15,9 +15,9 @@ import pandas as pd
 from ..core.clock import IST
 from ..core.errors import MissingDataError, UsageError
 from ..ledger.events import Event
-from .decide import Decider, View
+from .decide import Decider
 from .parity import RecordedInputs, recorded_inputs
-from ..strategies.ensemble import votes_at
+from ..strategies.votes import VoteTable
 
 # %% auto #0
 __all__ = ['SHOWN_KINDS', 'moment_asked', 'row_asked', 'Explanation', 'explain']
@@ -78,26 +78,23 @@ class Explanation:
     symbol: str
     bar: str
     prices: dict[str, float | None]
-    votes: tuple[dict[str, Any], ...]
-    score: float | None
+    table: VoteTable
     atr: float | None
     events: tuple[dict[str, Any], ...]  # of this symbol, from this close to the next
     held: int  # shares held when the bar closed, signed
 
     def record(self) -> dict[str, Any]:
         "As plain values."
-        return {name: getattr(self, name) for name in self.__dataclass_fields__}
+        named = {name: getattr(self, name) for name in self.__dataclass_fields__ if name != "table"}
+        return named | self.table.record()
 
     def lines(self) -> list[str]:
         "For a person."
         prices = ", ".join(f"{name} {value}" for name, value in self.prices.items())
         lines = [f"{self.symbol}, bar from {self.bar}: {prices}"]
-        for vote in self.votes:
-            fired = "fired" if vote["fired"] else "did not fire"
-            lines.append(
-                f"  {vote['strategy']}: score {vote['score']} against {vote['threshold']}, {fired}"
-            )
-        lines.append(f"  ensemble score {self.score}, average true range {self.atr}")
+        lines += [f"  {line}" for line in self.table.lines()]
+        wish = f", wish to leave {self.table.exit:.2f}" if self.table.exit > 0.0 else ""
+        lines.append(f"  score {self.table.entry:g}{wish}, average true range {self.atr}")
         lines.append(f"  held at the close: {self.held}")
         lines += [f"  {_said(event)}" for event in self.events]
         return lines if self.events else [*lines, f"  {self.silence()}"]
@@ -106,10 +103,10 @@ class Explanation:
         "Why nothing followed, where nothing followed."
         if self.prices["close"] is None:
             return "nothing followed: the symbol had no bar"
-        if self.score is None:
+        if self.table.entry != self.table.entry:
             return "nothing followed: the strategies were still warming up"
-        if self.score == 0.0:
-            return "nothing followed: no strategy fired, so there was nothing to decide"
+        if self.table.entry == 0.0:
+            return f"nothing followed: {self.table.why}"
         if self.held:
             return "nothing followed: the score speaks for what is held already"
         return "nothing followed: an order for this symbol was already working"
@@ -199,23 +196,8 @@ def explain(
             name: _number(getattr(inputs.bars, name)[row, column])
             for name in ("open", "high", "low", "close", "volume")
         },
-        _votes(view, column),
-        _number(view.scores.entry[0, column]),
+        view.table(0, column),
         _number(view.atr[0, column]),
         _events_of(inputs, symbol, close, close + interval),
         _held(inputs, symbol, close),
-    )
-
-
-def _votes(view: View, column: int) -> tuple[dict[str, Any], ...]:
-    return tuple(
-        {
-            "strategy": vote.strategy_name,
-            "score": _number(vote.entry),
-            "exit": _number(vote.exit),
-            "threshold": vote.threshold,
-            "weight": vote.weight,
-            "fired": bool(vote.fired),
-        }
-        for vote in votes_at(view.members, 0, column)
     )

@@ -88,6 +88,17 @@ class HeldIndicators(Indicators):
         self._known = {id(getattr(bars, name)): name for name in COLUMNS}
         self._known |= {id(values): f"extra {name}" for name, values in bars.extra.items()}
 
+    @property
+    def bars(self) -> Bars:
+        "The rows that are being asked about."
+        if self._bars is None:
+            raise DataError(
+                "no rows were begun",
+                where="HeldIndicators.bars",
+                remedy="call next_rows or follow first",
+            )
+        return self._bars
+
     def follow(
         self,
         strategy: Strategy,  # The same one each time

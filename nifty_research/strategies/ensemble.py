@@ -7,26 +7,30 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
 from ..core.compiled import kernel
 from ..core.errors import DataError, SettingsError
-from ..indicators.averages import Floats
+from ..indicators.definition import Floats
 from .contract import Scores
 
 # %% auto #0
-__all__ = ['Member', 'vote', 'combine', 'Vote', 'votes_at']
+__all__ = ['REGIMES', 'Seat', 'vote', 'Opinion', 'Ensemble']
 
 # %% ../../nbs/strategies/ensemble.ipynb #32daff85
-@dataclass(frozen=True, eq=False)
-class Member:
-    "One strategy's scores and what its vote is worth."
+REGIMES = 5  # Unknown, up, down, ranging, volatile: the codes of `strategies.regime`
+
+
+@dataclass(frozen=True)
+class Seat:
+    "What the vote of one strategy is worth."
 
     strategy_name: str
-    scores: Scores
     weight: float = 1.0  # At least 0; only proportions matter; 0 is passive
     threshold: float = 0.70  # Size of an entry score from which on it fires, in (0, 1]
+    factors: tuple[float, ...] = (1.0,) * REGIMES  # Of the weight, by regime
 
     def __post_init__(self) -> None:
         if not (0.0 <= self.weight < np.inf):
@@ -43,6 +47,13 @@ class Member:
                 value=self.threshold,
                 remedy="for example 0.70",
             )
+        if len(self.factors) != REGIMES or not all(0.0 <= one < np.inf for one in self.factors):
+            raise SettingsError(
+                f"a member needs one factor of 0 or more for each of {REGIMES} regimes",
+                where=f"ensemble member {self.strategy_name}",
+                value=self.factors,
+                remedy="use 1 where the regime changes nothing",
+            )
 
 # %% ../../nbs/strategies/ensemble.ipynb #f89a7636
 _ROUNDING = 1e-12  # Shares such as 0.1 + 0.1 + 0.1 may miss a minimum of 0.3 by this much
@@ -53,13 +64,15 @@ def vote(
     entries: Floats,  # (M,), one a member; NaN not ready
     exits: Floats,  # (M,)
     weights: Floats,  # (M,), the heaviest 1
+    factors: Floats,  # (M,), what the regime leaves of each weight
     thresholds: Floats,  # (M,)
     minimum_agreement: float,  # Share of the asked weight, in [0, 1]
-) -> tuple[float, float]:  # Entry in [-1, 1], 0 or NaN; exit in [0, 1]
-    "Common opinion on one symbol and bar."
-    asked = long = short = total = moment = wish = 0.0
-    fired = 0
-    last = 0.0
+) -> tuple[float, float, float]:  # Entry and lean in [-1, 1], 0 or NaN; exit in [0, 1]
+    "Common opinion on one symbol and bar: entry, exit, lean."
+    asked = long = short = total = moment = wish = soft_total = soft_moment = 0.0
+    fired = views = 0
+    last = last_view = 0.0
+    is_ready = False
     for member in range(entries.shape[0]):
         weight = weights[member]
         entry = entries[member]
@@ -67,127 +80,131 @@ def vote(
             wish = weight * exits[member]
         if entry != entry or weight == 0.0:
             continue
+        is_ready = True
+        size = abs(entry)
+        if size > 0.0:
+            views += 1
+            last_view = entry
+            soft_total += weight * size
+            soft_moment += weight * size * entry
+        weight *= factors[member]
         asked += weight
-        if abs(entry) >= thresholds[member]:
+        if size >= thresholds[member] and weight > 0.0:
             fired += 1
             last = entry
-            total += weight * abs(entry)
-            moment += weight * abs(entry) * entry
+            total += weight * size
+            moment += weight * size * entry
             if entry > 0.0:
                 long += weight
             else:
                 short += weight
-    if asked == 0.0:
-        return np.nan, wish
+    if not is_ready:
+        return np.nan, wish, np.nan
     # A single vote is passed on untouched: squaring and dividing could change its last bit.
     score = last if fired == 1 else (moment / total if fired > 1 else 0.0)
     side = long if score > 0.0 else short
     if side < minimum_agreement * asked - _ROUNDING * asked:
         score = 0.0
-    return score, wish
+    lean = last_view if views == 1 else (soft_moment / soft_total if views > 1 else 0.0)
+    return score, wish, score if score != 0.0 else lean
 
 # %% ../../nbs/strategies/ensemble.ipynb #2cd3ec7a
 @kernel
 def _vote_rows(
-    entries: Floats,  # (T, N, M)
-    exits: Floats,  # (T, N, M)
+    entries: Floats,  # (M, T, N)
+    exits: Floats,  # (M, T, N)
     weights: Floats,
+    factors: Floats,  # (REGIMES, M)
+    regimes: Floats,  # (T, N), or (T, 1) where all symbols share one
     thresholds: Floats,
     minimum_agreement: float,
     entry_out: Floats,  # (T, N), overwritten
     exit_out: Floats,  # (T, N), overwritten
+    lean_out: Floats,  # (T, N), overwritten
 ) -> None:
     "`vote` for each bar and symbol."
-    for row in range(entries.shape[0]):
-        for column in range(entries.shape[1]):
-            entry_out[row, column], exit_out[row, column] = vote(
-                entries[row, column], exits[row, column], weights, thresholds, minimum_agreement
+    shared = regimes.shape[1] == 1
+    for row in range(entries.shape[1]):
+        for column in range(entries.shape[2]):
+            code = regimes[row, 0 if shared else column]
+            entry_out[row, column], exit_out[row, column], lean_out[row, column] = vote(
+                entries[:, row, column],
+                exits[:, row, column],
+                weights,
+                factors[int(code) if code == code else 0],
+                thresholds,
+                minimum_agreement,
             )
 
-# %% ../../nbs/strategies/ensemble.ipynb #aba0394b
-def _check_members(members: Sequence[Member], minimum_agreement: float) -> None:
-    "Refuse an ensemble that cannot have an opinion."
-    if not 0.0 <= minimum_agreement <= 1.0:
-        raise SettingsError(
-            "the minimum agreement is a share",
-            where="ensemble.minimum_agreement",
-            value=minimum_agreement,
-            remedy="give a number from 0 to 1, for example 0.40",
-        )
-    if not any(member.weight > 0.0 for member in members):
-        raise SettingsError(
-            "no member of the ensemble has a vote",
-            where="ensemble",
-            value=[member.strategy_name for member in members],
-            remedy="give at least one strategy a weight above 0",
-        )
-    shapes = {m.strategy_name: (m.scores.entry.shape, m.scores.exit.shape) for m in members}
-    if len({shape for pair in shapes.values() for shape in pair}) > 1:
-        raise DataError(
-            "the members' scores have different shapes",
-            where="ensemble",
-            value=shapes,
-            remedy="compute all of them from the same bars",
-        )
+# %% ../../nbs/strategies/ensemble.ipynb #632b6df5
+@dataclass(frozen=True, eq=False)
+class Opinion(Scores):
+    "What several strategies think together: entries that count, exits never NaN."
+
+    lean: Floats  # (T, N) in [-1, 1]: which way it is thought, be it too softly to enter
 
 # %% ../../nbs/strategies/ensemble.ipynb #ad7ad2ce
-def combine(
-    members: Sequence[Member],  # At least one with a weight
-    minimum_agreement: float,  # Share of the asked weight that must agree, in [0, 1]
-) -> (
-    Scores
-):  # Entries that count, 0 where too few agree, NaN where nobody is ready; exits never NaN
-    "Common scores of several strategies."
-    _check_members(members, minimum_agreement)
-    weights = np.array([m.weight for m in members], dtype=np.float64)
-    entry = np.empty(members[0].scores.entry.shape)
-    exit_ = np.empty(entry.shape)
-    _vote_rows(
-        np.stack([m.scores.entry for m in members], axis=-1),
-        np.stack([m.scores.exit for m in members], axis=-1),
-        weights / weights.max(),
-        np.array([m.threshold for m in members], dtype=np.float64),
-        minimum_agreement,
-        entry,
-        exit_,
-    )
-    return Scores(entry, exit_)
-
-# %% ../../nbs/strategies/ensemble.ipynb #2005ca8b
 @dataclass(frozen=True)
-class Vote:
-    "What one member said about one symbol on one bar."
+class Ensemble:
+    "Who votes, and how much they must agree."
 
-    strategy_name: str
-    entry: float  # NaN: not ready
-    exit: float
-    weight: float
-    threshold: float
+    seats: tuple[Seat, ...]  # At least one with a weight
+    minimum_agreement: float  # Share of the asked weight that must agree, in [0, 1]
 
-    @property
-    def ready(self) -> bool:
-        "Whether it had an opinion, be it none."
-        return self.entry == self.entry
+    def __post_init__(self) -> None:
+        if not 0.0 <= self.minimum_agreement <= 1.0:
+            raise SettingsError(
+                "the minimum agreement is a share",
+                where="ensemble.minimum_agreement",
+                value=self.minimum_agreement,
+                remedy="give a number from 0 to 1, for example 0.40",
+            )
+        if not any(seat.weight > 0.0 for seat in self.seats):
+            raise SettingsError(
+                "no member of the ensemble has a vote",
+                where="ensemble",
+                value=[seat.strategy_name for seat in self.seats],
+                remedy="give at least one strategy a weight above 0",
+            )
 
-    @property
-    def fired(self) -> bool:
-        "Whether its entry reached its threshold and counts."
-        return self.weight > 0.0 and abs(self.entry) >= self.threshold
+    @cached_property
+    def _terms(self) -> tuple[Floats, Floats, Floats]:
+        "Weights, factors and thresholds as the kernel wants them."
+        weights = np.array([seat.weight for seat in self.seats], dtype=np.float64)
+        factors = np.array([seat.factors for seat in self.seats], dtype=np.float64)
+        thresholds = np.array([seat.threshold for seat in self.seats], dtype=np.float64)
+        return weights / weights.max(), np.ascontiguousarray(factors.T), thresholds
 
-# %% ../../nbs/strategies/ensemble.ipynb #fef63632
-def votes_at(
-    members: Sequence[Member],
-    row: int,  # Bar
-    column: int,  # Symbol
-) -> list[Vote]:  # One a member, in their order
-    "The votes behind one combined score."
-    return [
-        Vote(
-            member.strategy_name,
-            float(member.scores.entry[row, column]),
-            float(member.scores.exit[row, column]),
-            member.weight,
-            member.threshold,
+    def combine(
+        self,
+        scores: Sequence[Scores],  # One a seat, in their order
+        regimes: Floats | None = None,  # (T, N) or (T, 1) codes; none: the same weights always
+    ) -> Opinion:  # 0 where too few agree, NaN where nobody is ready
+        "Common scores."
+        shape = scores[0].entry.shape if scores else (0, 0)
+        if len(scores) != len(self.seats) or any(
+            one.entry.shape != shape or one.exit.shape != shape for one in scores
+        ):
+            self._refuse(scores)
+        entries, exits = np.empty((2, len(scores), *shape))
+        for place, one in enumerate(scores):
+            entries[place], exits[place] = one.entry, one.exit
+        if regimes is None:
+            regimes = np.zeros((shape[0], 1))
+        entry, exit_, lean = np.empty((3, *shape))
+        weights, factors, thresholds = self._terms
+        _vote_rows(
+            entries, exits, weights, factors, regimes, thresholds, self.minimum_agreement,
+            entry, exit_, lean,
+        )  # fmt: skip
+        return Opinion(entry, exit_, lean)
+
+    def _refuse(self, scores: Sequence[Scores]) -> None:
+        "Say which scores do not fit."
+        shapes = [(one.entry.shape, one.exit.shape) for one in scores]
+        raise DataError(
+            "the members' scores have different shapes, or are not one a seat",
+            where="ensemble",
+            value=f"{len(self.seats)} seats, shapes {shapes}",
+            remedy="compute all of them from the same bars, in the order of the seats",
         )
-        for member in members
-    ]

@@ -102,11 +102,15 @@ class Scene:
     rules: Any
     days: list[DayRules]
     capital: int = CAPITAL
+    lean: Any = None  # as the entry scores where nothing else is said
+
+    def __post_init__(self) -> None:
+        self.lean = self.entry if self.lean is None else self.lean
 
     def run(self, *, start: int = 0, state: bytes | None = None) -> BacktestResult:
         return backtest(
             self.bars, self.entry, self.exit, self.atr, self.rules, self.days, flags=self.flags,
-            capital_paise=self.capital, start=start, state=state,
+            capital_paise=self.capital, lean=self.lean, start=start, state=state,
         )  # fmt: skip
 
 
@@ -374,7 +378,7 @@ class Walk:
         scene, row = self.scene, self.row
         step(
             self.positions, self.account, scene.rules, self.day.listings, scene.bars.close[row],
-            scene.entry[row], scene.exit[row], scene.atr[row], scene.flags[row],
+            scene.entry[row], scene.exit[row], scene.lean[row], scene.atr[row], scene.flags[row],
             self.buffers.intents, self.buffers.denials, self.buffers.counts,
         )  # fmt: skip
         self._call(cancel_wanted, self.positions, scene.rules, self.day.listings)

@@ -116,7 +116,11 @@ def random_scene(
     entry = np.where(fires, random.uniform(-1.3, 1.3, (rows, symbols)).clip(-1, 1), 0.0)
     exit_ = np.where(random.random((rows, symbols)) < 0.1, random.random((rows, symbols)), 0.0)
     atr = 100.0 * max(wild, 0.001) * random.uniform(0.5, 3.0, (rows, symbols))
-    for array in (entry, exit_, atr):
+    soft = np.where(
+        random.random((rows, symbols)) < 0.3, random.uniform(-1, 1, (rows, symbols)), 0.0
+    )
+    lean = np.where(entry != 0.0, entry, soft)
+    for array in (entry, exit_, lean, atr):
         array[(random.random((rows, symbols)) < 0.05) | np.isnan(bars.close)] = math.nan
     listings = np.zeros(symbols, LISTING)
     listings["tick"], listings["freeze"] = TICK, random.choice([700, 100_000])
@@ -124,7 +128,7 @@ def random_scene(
     listings["sector"] = random.integers(0, 3, symbols)
     product = "MIS" if limits["intraday"][0] else "CNC"
     every = [DayRules(d, listings, charge_rates(d, product).as_array()) for d in weekdays(days)]
-    return Scene(bars, entry, exit_, atr, flags, limits, every)
+    return Scene(bars, entry, exit_, atr, flags, limits, every, lean=lean)
 
 
 # ---- one decision path --------------------------------------------------------------------------

@@ -205,13 +205,13 @@ class MemoryJournal:
 class FixedViews:
     "Scores and ranges that are given instead of reckoned; the row is found by the last bar's time."
 
-    def __init__(self, bars: Bars, entry: Any, exit_: Any, atr: Any) -> None:
-        self.bars, self.entry, self.exit, self.atr = bars, entry, exit_, atr
+    def __init__(self, bars: Bars, entry: Any, exit_: Any, lean: Any, atr: Any) -> None:
+        self.bars, self.entry, self.exit, self.lean, self.atr = bars, entry, exit_, lean, atr
 
-    def last_view(self, bars: Bars) -> SimpleNamespace:
-        row = int(self.bars.index.get_loc(bars.index[-1]))
+    def next_view(self, window: Bars) -> SimpleNamespace:
+        row = int(self.bars.index.get_loc(window.index[-1]))
         one = slice(row, row + 1)
-        scores = SimpleNamespace(entry=self.entry[one], exit=self.exit[one])
+        scores = SimpleNamespace(entry=self.entry[one], exit=self.exit[one], lean=self.lean[one])
         return SimpleNamespace(scores=scores, atr=self.atr[one])
 
 
@@ -253,6 +253,7 @@ class Session:
     def _release(self, sequence: int) -> None:
         self.feed.released = sequence
 
-    def think(self, entry: Any, exit_: Any, atr: Any) -> None:
+    def think(self, entry: Any, exit_: Any, lean: Any, atr: Any) -> None:
         "Give the session its scores."
-        self.trader.decider = FixedViews(self.bars, entry, exit_, atr)  # type: ignore[assignment]
+        fixed = FixedViews(self.bars, entry, exit_, lean, atr)
+        self.trader.decider = fixed  # type: ignore[assignment]

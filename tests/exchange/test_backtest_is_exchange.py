@@ -136,8 +136,11 @@ def _has_derivatives(place: int) -> bool:
     return not SYMBOLS[place].endswith("CAP")
 
 
-def scores(case: Case, bars: Bars) -> tuple[Any, Any, Any]:
-    "Entry scores, exit wishes and ranges; some not ready, some of the same size."
+Thoughts = tuple[Any, Any, Any, Any]
+
+
+def scores(case: Case, bars: Bars) -> Thoughts:
+    "Entry scores, exit wishes, leans and ranges; some not ready, some of the same size."
     chance = np.random.default_rng(case.seed + 1)
     shape = bars.shape
     size = np.round(0.65 + 0.35 * chance.random(shape), 1)
@@ -146,30 +149,34 @@ def scores(case: Case, bars: Bars) -> tuple[Any, Any, Any]:
     entry[chance.random(shape) < 0.02] = np.nan
     exit_ = np.where(chance.random(shape) < case.wish, chance.random(shape), 0.0)
     exit_[chance.random(shape) < 0.02] = np.nan
+    soft = np.where(chance.random(shape) < case.wish, chance.uniform(-1, 1, shape), 0.0)
+    lean = np.where(entry != 0.0, entry, soft)
     known = pd.DataFrame(bars.close).ffill().to_numpy()
     atr = known * case.volatility * (0.3 + 1.5 * chance.random(shape))
     atr[chance.random(shape) < 0.02] = np.nan
     atr[chance.random(shape) < 0.01] = 0.0
-    return entry, exit_, atr
+    return entry, exit_, lean, atr
 
 
-def loop(case: Case, bars: Bars, start: int, thoughts: tuple[Any, Any, Any]) -> BacktestResult:
+def loop(case: Case, bars: Bars, start: int, thoughts: Thoughts) -> BacktestResult:
     "The compiled loop."
     chosen = case.settings()
+    entry, exit_, lean, atr = thoughts
     return backtest(
         bars,
-        *thoughts,
+        entry,
+        exit_,
+        atr,
         rules_of(chosen),
         days_of(bars, chosen.account.product),
         flags=bar_flags(bars.index, bars.symbols, bars.interval_minutes, chosen),
         capital_paise=chosen.account.capital_paise,
+        lean=lean,
         start=start,
     )
 
 
-def check(
-    case: Case, thoughts: tuple[Any, Any, Any] | None = None
-) -> tuple[BacktestResult, Session]:
+def check(case: Case, thoughts: Thoughts | None = None) -> tuple[BacktestResult, Session]:
     "Trade a case twice and compare everything."
     bars, start = market(case)
     thoughts = thoughts or scores(case, bars)
@@ -343,7 +350,7 @@ def test_stops_are_purged_for_the_closing_auction_and_put_back_next_day() -> Non
     bars, start = market(case)
     entry, wish, atr = np.zeros(bars.shape), np.zeros(bars.shape), 0.02 * bars.close
     entry[start] = 1.0  # once, in the first bar that is traded
-    result, session = check(case, (entry, wish, atr))
+    result, session = check(case, (entry, wish, entry, atr))
     by_symbol: dict[str, list[str]] = {name: [] for name in bars.symbols}
     for update in session.journal.of("order closed"):
         tagged = session.trader.orders.orders[update["tag"]]
