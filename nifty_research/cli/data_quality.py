@@ -115,7 +115,9 @@ def quality(
     symbols: Annotated[str | None, typer.Option("--symbols", help="With commas between.")] = None,
     start: Annotated[str | None, typer.Option("--from", help="First day, 2024-01-01.")] = None,
     end: Annotated[str | None, typer.Option("--to", help="Last day.")] = None,
-    interval: Annotated[str, typer.Option("--interval", help="day, 1m, 5m, 15m …")] = "day",
+    interval: Annotated[
+        str | None, typer.Option("--interval", help="day, 1m, 5m, 15m … Default: what there is.")
+    ] = None,
     adjusted: Annotated[
         bool, typer.Option("--adjusted", help="The file's prices were adjusted by somebody.")
     ] = False,
@@ -138,7 +140,7 @@ def quality(
             symbols=[name.strip() for name in (symbols or "").split(",") if name.strip()] or None,
             start=day_of_text(start, "--from") if start else None,
             end=day_of_text(end, "--to") if end else None,
-            interval=_interval(interval),
+            interval=_interval(interval) if interval else None,
             prices="adjusted" if adjusted else "raw",
             actions=read_actions(actions).actions if actions else None,
             limits=Thresholds.of(settings),

@@ -248,13 +248,32 @@ def inspect_file(
     return _put_together(parts, interval_minutes, str(path))
 
 # %% ../../nbs/data/inspection.ipynb #d322329c
+def _interval_of(store: BarStore) -> Interval:
+    "Days where the store has any, else minutes."
+    return "day" if any(part.table == "daily" for part in store.coverage()) else 1
+
+
+def _span_of(store: BarStore, interval: Interval) -> tuple[date, date]:
+    "First and last day that the store has bars of a length."
+    table = "daily" if interval == "day" else "minute"
+    held = [part for part in store.coverage() if part.table == table]
+    days = [day for part in held for day in (part.first, part.last) if day]
+    if not days:
+        raise MissingDataError(
+            "the store has no " + ("daily bars" if interval == "day" else "minutes"),
+            where=str(store.root),
+            remedy="nifty data status shows what it has, nifty data import brings more",
+        )
+    return min(days), max(days)
+
+
 def inspect(
     source: Path,  # Folder of a store, or a file
     *,
     symbols: Sequence[str] | None = None,  # None: all
     start: date | None = None,  # None: the first day there is
     end: date | None = None,  # Included; None: the last day there is
-    interval: Interval = "day",
+    interval: Interval | None = None,  # None: days, or minutes where a store has only those
     prices: Prices = "raw",  # Of a file; a store keeps raw prices
     actions: pd.DataFrame | None = None,  # For a file; a store has its own
     limits: Thresholds | None = None,
@@ -262,7 +281,7 @@ def inspect(
 ) -> Inspection:
     "Check a store or a file."
     if not Path(source).is_dir():
-        minutes = DAY_MINUTES if interval == "day" else interval
+        minutes = DAY_MINUTES if interval in (None, "day") else int(interval)
         return inspect_file(
             source,
             interval_minutes=minutes,
@@ -273,15 +292,13 @@ def inspect(
             limits=limits,
         )
     store = BarStore(Path(source))
-    table = "daily" if interval == "day" else "minute"
-    held = [part for part in store.coverage() if part.table == table]
-    first = start or min((part.first for part in held if part.first), default=date(2000, 1, 1))
-    last = end or max((part.last for part in held if part.last), default=first)
+    interval = interval or _interval_of(store)
+    first, last = _span_of(store, interval)
     return inspect_store(
         store,
         symbols,
-        start=first,
-        end=last,
+        start=start or first,
+        end=end or last,
         interval=interval,
         limits=limits,
         on_progress=on_progress,
