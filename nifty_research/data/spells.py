@@ -15,8 +15,9 @@ from ..market.members import current_symbol, symbol_on
 __all__ = ['SLACK_DAYS', 'day_number', 'Spell', 'spells']
 
 # %% ../../nbs/data/spells.ipynb #b8e9c4d6
-SLACK_DAYS = 45  # How far a name is looked at beyond its own days
+SLACK_DAYS = 45  # How long an old name is looked at after its end
 _EPOCH = date(1970, 1, 1).toordinal()
+_LATEST = date(2099, 12, 31)
 
 
 def day_number(day: date) -> int:
@@ -32,8 +33,8 @@ class Spell:
     name: str
     first: int
     last: int
-    looked_from: int  # Before `first` only where the share had another name then
-    looked_to: int
+    looked_from: int  # Earlier than `first` for a name that came after another
+    looked_to: int  # Later than `last` for a name that another came after
 
     @property
     def years(self) -> range:
@@ -66,13 +67,12 @@ def spells(
 ) -> list[Spell]:
     "Under which names, and when, the rows of each column are to be found."
     slack = timedelta(days=SLACK_DAYS)
-    early, late = first - slack, last + slack  # So that a rename just outside counts as near
+    early, late = first - slack, max(last + slack, _LATEST)  # All later names are looked at
     found = []
     for column, symbol in enumerate(symbols):
         for name, since, until in _names_over(current_symbol(symbol), early, late):
-            low = max(first, since if since == early else since - slack)
-            high = min(last, until if until == late else until + slack)
-            if low <= high:
-                days = (day_number(day) for day in (since, until, low, high))
+            high = min(last, until + slack if until < late else last)
+            if high >= first:
+                days = (day_number(day) for day in (since, until, first, high))
                 found.append(Spell(column, name, *days))
     return found

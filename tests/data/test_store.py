@@ -247,6 +247,18 @@ def test_a_share_is_found_under_every_name_it_had(store: BarStore) -> None:
     assert store.days("ETERNAL") == [before, changed, after]
 
 
+def test_history_that_came_under_today_s_name_is_found(store: BarStore) -> None:
+    changed = RENAMES["ZOMATO"][1]
+    early = [changed - dt.timedelta(days=n) for n in (900, 800, 700)]
+    store.append_daily(table(*(daily(day, "ETERNAL", 70.0) for day in early)))
+    store.append_daily(table(daily(early[1], "ZOMATO", 60.0)))  # Under the name of the day: better
+    store.append_minutes(table(minute(f"{early[0]} 09:15", "ETERNAL")))
+    bars = store.bars(["ZOMATO"], early[0], early[-1], "day")
+    assert bars.close[:, 0].tolist() == [70.0, 60.0, 70.0]
+    assert store.bars(["ZOMATO"], early[0], early[-1], 1).shape == (1, 1)
+    assert store.days("ZOMATO") == early
+
+
 def test_minutes_of_both_names_meet_in_one_column(store: BarStore) -> None:
     changed = RENAMES["ZOMATO"][1]
     store.append_minutes(
