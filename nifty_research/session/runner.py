@@ -40,6 +40,7 @@ from nifty_research.session.request import (
     SessionRequest,
     require_tradable_mode,
 )
+from ..strategies.proof_verdicts import require_proved
 
 # %% auto #0
 __all__ = ['POLL_S', 'started_payload', 'Run', 'started_anew', 'started_again', 'require_unfinished', 'prepare_run',
@@ -107,7 +108,7 @@ def started_anew(request: SessionRequest, settings: Settings, journal: Journal) 
             value=request.run,
             remedy="Give a new name, or go on with that run: --resume.",
         )
-    Decider(settings)
+    require_proved(Decider(settings).strategies, settings.market.interval_minutes)
     market = prepare_bars(settings, request.days, bars=request.bars, keep_good=request.keep_good)
     started = started_payload(request, settings, market)
     market.bars.save(settings.paths.runs / started["market_file"])
@@ -141,6 +142,7 @@ def started_again(run: str, runs: Path, journal: Journal) -> tuple[dict[str, Any
             value=run,
             remedy="Restore the file, or start a new run.",
         )
+    require_proved(Decider(settings).strategies, settings.market.interval_minutes)
     return started, settings
 
 

@@ -54,6 +54,12 @@ class Finding:
     place: str = ""  # Cell and line
     value: str = ""  # Name of the first value that is wrong there
 
+    def brief(self) -> str:
+        "In one line."
+        what = f"{self.column} of {self.symbol} at {self.bar}" if self.column else self.said
+        reads = f" reads {self.reads}" if self.reads else f", {self.said}" if self.column else ""
+        return f"{what}{reads}; {self.place}".rstrip("; ")
+
     def text(self) -> str:
         "For people, one line a fact."
         lines = [f"{self.check}: {self.said}"]
@@ -113,14 +119,11 @@ class Proof:
         "This proof, or an error that names the first leak."
         if self.holds:
             return self
-        first = self.findings[0]
-        where = f"{self.subject}, {first.place or self.cell}"
-        at = f"{first.column}, {first.symbol} at {first.bar}" if first.column else None
         raise ComplianceError(
-            f"{first.said}; no paper and no live session with it",
-            where=where,
-            value=at,
-            remedy=f"See all of it: nifty prove {self.subject}",
+            "it fails the lookahead proof: no paper and no live session with it",
+            where=self.subject,
+            value=self.findings[0].brief(),
+            remedy="Look back only; every finding is in the text of the proof.",
         )
 
 # %% ../../nbs/strategies/proof.ipynb #e78566b8

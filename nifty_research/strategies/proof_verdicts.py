@@ -65,7 +65,7 @@ def keep(
     folder: Path | None = None,
 ) -> Verdict:
     "Write the verdict of a proof, in place of one that was there."
-    first = proof.findings[0].text() if proof.findings else ""
+    first = proof.findings[0].brief() if proof.findings else ""
     verdict = Verdict(strategy.name, proof.holds, proof.window, first, proof.bars)
     path = verdict_file(strategy, interval_minutes, folder)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -119,7 +119,7 @@ def require_proved(
             raise ComplianceError(
                 "the strategy fails the lookahead proof: it cannot be run on paper or live",
                 where=f"strategy {strategy.name}",
-                value=" | ".join(line.strip() for line in verdict.first.splitlines()),
+                value=verdict.first,
                 remedy=f"Repair it, then: nifty prove {strategy.name}",
             )
         found.append(verdict)
