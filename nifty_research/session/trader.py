@@ -17,6 +17,8 @@ import pandas as pd
 
 from ..broker.client import Broker
 from ..broker.feed import Barrier, Feed, Lost, OrderUpdate, Ticks
+from ..broker.staleness import Staleness
+from ..core.alerts import AlertBus, log_alerts
 from ..core.clock import SimulatedClock
 from ..core.errors import AuthenticationError, DataError, NetworkError
 from ..core.log import get_logger
@@ -37,6 +39,7 @@ from ..engine.step import step
 from ..execution.messages import Ending, Events, Fill
 from ..execution.orders import OrderManager
 from ..execution.states import FINAL, WorkingOrder
+from ..market.phases import phase_at
 from .decide import Decider
 from nifty_research.session.payloads import (
     bar_event,
@@ -94,6 +97,14 @@ class Trader:
         self.decider, self.rules = Decider(settings), rules_of(settings)
         self.window = Window(warm_up)
         self.builder = BarBuilder({tokens[name]: n for n, name in enumerate(plan.symbols)})
+        self.alerts = AlertBus()
+        self.alerts.subscribe(log_alerts(_log))
+        self.watch = Staleness(
+            clock,
+            settings.quality.silent_after_s,
+            names={tokens[name]: name for name in plan.symbols},
+            ticks_every_s=60.0 * plan.interval_minutes,
+        )
         self.positions = new_positions(len(plan.symbols))
         self.account = new_account(settings.account.capital_paise)
         self.buffers = Buffers(len(plan.symbols))
@@ -145,6 +156,7 @@ class Trader:
             match heard:
                 case Ticks(ticks):
                     self.builder.take(ticks)
+                    self.watch.seen(tick["instrument_token"] for tick in ticks)
                 case OrderUpdate(order):
                     self._updates.append(order)
                 case Lost(code, reason):
@@ -318,7 +330,14 @@ class Trader:
         self.builder.begin()
         self.bars_done += 1
         self._look_for_stop()
+        self._look_for_silence()
         self.on_bar(self)
+
+    def _look_for_silence(self) -> None:
+        "Alerts for instruments without ticks, while all of them trade; no decision reads them."
+        phase = phase_at(self.clock.now(), has_derivatives=True)  # those that stop first
+        for alert in self.watch.check(phase=phase):
+            self.alerts.raise_alert(alert)
 
     def _flags_of(self, start: datetime) -> Any:
         "The dated rules' word on a bar; a day's are made at once."
