@@ -1,4 +1,4 @@
-"""A session that watches its feed: alerts for a share without ticks, none on a healthy day, and no decision changes."""
+"""A session watches its feed: alerts for a share without ticks, none on a healthy day."""
 
 from __future__ import annotations
 
