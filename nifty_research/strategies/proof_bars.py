@@ -152,16 +152,17 @@ def _thinned(cuts: Cuts, most: int) -> Cuts:
 def edge_cuts(
     bars: Bars,
     most: int,  # Cuts
+    besides: Cuts | None = None,  # That there are already
 ) -> Cuts:
     "Cuts about the edges of sessions, then of hours, then spread over the history."
     rows = len(bars.index)
+    free = np.arange(1, rows) if besides is None else np.setdiff1d(np.arange(1, rows), besides)
     starts = session_starts(bars)
-    sessions_ = np.unique(np.concatenate([starts - 1, starts, starts + 1]))
-    found = _thinned(sessions_[(sessions_ >= 1) & (sessions_ < rows)], most)
-    hours = grid_starts(bars, 60)
-    hours = np.setdiff1d(hours[(hours >= 1) & (hours < rows)], found)
+    sessions_ = np.concatenate([starts - 1, starts, starts + 1])
+    found = _thinned(np.intersect1d(sessions_, free), most)
+    hours = np.setdiff1d(np.intersect1d(grid_starts(bars, 60), free), found)
     found = np.concatenate([found, _thinned(hours, most - len(found))])
-    rest = np.setdiff1d(np.arange(1, rows), found)
+    rest = np.setdiff1d(free, found)
     spread = np.random.default_rng(rows).choice(rest, min(len(rest), most - len(found)), False)
     return np.sort(np.concatenate([found, spread])).astype(np.int64)
 
@@ -174,7 +175,8 @@ def cuts_of(
     "Where the history is cut."
     if len(bars.index) < 2:
         return np.zeros(0, dtype=np.int64)
-    return np.union1d(_stretch(bars, stretch), edge_cuts(bars, others)).astype(np.int64)
+    every = _stretch(bars, stretch)
+    return np.union1d(every, edge_cuts(bars, others, every)).astype(np.int64)
 
 # %% ../../nbs/strategies/proof_bars.ipynb #c51a6410
 KINDS = ("walk", "crash", "surge", "silence", "holes")
