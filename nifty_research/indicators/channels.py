@@ -5,14 +5,11 @@
 # %% ../../nbs/indicators/channels.ipynb #caaff24a
 from __future__ import annotations
 
-import numpy as np
-
 from ..core.compiled import in_place, inlined
 from nifty_research.indicators.definition import (
     Floats,
     Indicator,
     check_period,
-    missing,
     over,
     states_of,
 )
@@ -21,6 +18,8 @@ from nifty_research.indicators.windows import (
     highest_update,
     lowest_state,
     lowest_update,
+    range_state,
+    range_update,
 )
 
 # %% auto #0
@@ -96,16 +95,12 @@ def lowest(
 # %% ../../nbs/indicators/channels.ipynb #931c4c97
 @inlined
 def donchian_update(
-    state: Floats,  # `windows.highest_state`, `windows.lowest_state`; changed in place
+    state: Floats,  # Of `windows.range_state`; changed in place
     high: float,  # Rupees
     low: float,  # Rupees
 ) -> tuple[float, float, float]:  # Upper, middle, lower; NaN until the window is full
     "Donchian channel after one more bar."
-    if missing(high + low):
-        return np.nan, np.nan, np.nan
-    half = len(state) // 2
-    upper = highest_update(state[:half], high)
-    lower = lowest_update(state[half:], low)
+    upper, lower = range_update(state, high, low)
     return upper, lower + (upper - lower) / 2.0, lower
 
 
@@ -133,7 +128,7 @@ def donchian_indicator(
     check_period(period, "donchian period")
     return Indicator(
         f"donchian {period}",
-        lambda columns: states_of(columns, highest_state(period), lowest_state(period)),
+        lambda columns: states_of(columns, range_state(period)),
         donchian_rows,
         inputs=2,
         outputs=3,

@@ -18,12 +18,10 @@ from nifty_research.indicators.definition import (
 )
 from .lags import LAG_HEAD, lag_state, lag_update
 from nifty_research.indicators.windows import (
-    highest_state,
-    highest_update,
-    lowest_state,
-    lowest_update,
     mean_state,
     mean_update,
+    range_state,
+    range_update,
 )
 
 # %% auto #0
@@ -106,7 +104,7 @@ def place_in_range(
 
 @inlined
 def stochastic_update(
-    state: Floats,  # Of `stochastic_indicator`; changed in place
+    state: Floats,  # Where the averages begin, then a range and two means; changed in place
     high: float,  # Rupees
     low: float,  # Rupees
     close: float,  # Rupees
@@ -114,11 +112,9 @@ def stochastic_update(
     "Stochastic after one more bar."
     if missing(high + low + close):
         return np.nan, np.nan
-    lowest = int(state[0])
-    smooth = int(state[1])
-    signal = int(state[2])
-    top = highest_update(state[3:lowest], high)
-    bottom = lowest_update(state[lowest:smooth], low)
+    smooth = int(state[0])
+    signal = int(state[1])
+    top, bottom = range_update(state[2:smooth], high, low)
     fast = mean_update(state[smooth:signal], 100.0 * place_in_range(close, top, bottom))
     return fast, mean_update(state[signal:], fast)
 
@@ -148,8 +144,8 @@ def stochastic_indicator(
     "Stochastic of high, low and close: %K and %D."
     for bars, name in ((period, "period"), (smooth, "smoothing"), (signal, "signal period")):
         check_period(bars, f"stochastic {name}")
-    windows = highest_state(period), lowest_state(period), mean_state(smooth), mean_state(signal)
-    starts = 3 + np.cumsum([len(window) for window in windows[:3]])
+    windows = range_state(period), mean_state(smooth), mean_state(signal)
+    starts = 2 + np.cumsum([len(window) for window in windows[:2]])
     return Indicator(
         f"stochastic {period} {smooth} {signal}",
         lambda columns: states_of(columns, starts, *windows),
@@ -175,7 +171,7 @@ def stochastic(
 # %% ../../nbs/indicators/oscillators.ipynb #1c98f7c0
 @inlined
 def williams_update(
-    state: Floats,  # Of `williams_indicator`; changed in place
+    state: Floats,  # Of `windows.range_state`; changed in place
     high: float,  # Rupees
     low: float,  # Rupees
     close: float,  # Rupees
@@ -183,9 +179,7 @@ def williams_update(
     "Williams %R after one more bar."
     if missing(high + low + close):
         return np.nan
-    middle = len(state) // 2
-    top = highest_update(state[:middle], high)
-    bottom = lowest_update(state[middle:], low)
+    top, bottom = range_update(state, high, low)
     return -100.0 * place_in_range(close, bottom, top)
 
 
@@ -212,7 +206,7 @@ def williams_indicator(
     check_period(period, "williams period")
     return Indicator(
         f"williams {period}",
-        lambda columns: states_of(columns, highest_state(period), lowest_state(period)),
+        lambda columns: states_of(columns, range_state(period)),
         williams_rows,
         inputs=3,
         warmup=period - 1,

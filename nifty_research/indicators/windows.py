@@ -11,9 +11,10 @@ from ..core.compiled import inlined
 from .definition import Floats, missing
 
 # %% auto #0
-__all__ = ['SUM_HEAD', 'MOMENTS_HEAD', 'JOINT_HEAD', 'WEIGHTED_HEAD', 'EXTREME_HEAD', 'mean_state', 'mean_update', 'total_update',
-           'moments_state', 'moments_update', 'joint_state', 'joint_update', 'weighted_state', 'weighted_update',
-           'highest_state', 'lowest_state', 'highest_update', 'lowest_update']
+__all__ = ['SUM_HEAD', 'MOMENTS_HEAD', 'JOINT_HEAD', 'WEIGHTED_HEAD', 'EXTREME_HEAD', 'RANGE_HEAD', 'mean_state', 'mean_update',
+           'total_update', 'moments_state', 'moments_update', 'joint_state', 'joint_update', 'weighted_state',
+           'weighted_update', 'highest_state', 'lowest_state', 'highest_update', 'lowest_update', 'range_state',
+           'range_update']
 
 # %% ../../nbs/indicators/windows.ipynb #979bc418
 SUM_HEAD = 4  # Period, place in the block, pivot, sum of the new block; then the block
@@ -325,3 +326,52 @@ def lowest_update(
     state[1] = 0.0
     state[2] = np.inf
     return bottom
+
+# %% ../../nbs/indicators/windows.ipynb #d979233e
+RANGE_HEAD = 4  # Period, place, top and bottom of the new block; then two blocks
+
+
+def range_state(
+    period: int,  # Bars
+) -> Floats:  # (4 + 2 period,)
+    "An empty window for the highest high and the lowest low."
+    return np.array([period, 0.0, -np.inf, np.inf] + [np.nan] * (2 * period))
+
+
+@inlined
+def range_update(
+    state: Floats,  # Of `range_state`; changed in place
+    high: float,  # Rupees; a bar with a NaN is skipped
+    low: float,  # Rupees
+) -> tuple[float, float]:  # Highest high and lowest low; NaN until the window is full
+    "Range of the window after one more bar."
+    if missing(high + low):
+        return np.nan, np.nan
+    period = int(state[0])
+    at = RANGE_HEAD + int(state[1])
+    state[at] = high
+    state[at + period] = low
+    top: float = state[2]
+    bottom: float = state[3]
+    if state[1] + 1.0 < state[0]:
+        state[1] += 1.0
+        top = high if high > top else top
+        bottom = low if low < bottom else bottom
+        state[2] = top
+        state[3] = bottom
+        top = float(np.maximum(top, state[at + 1]))
+        bottom = float(np.minimum(bottom, state[at + 1 + period]))
+        return top, bottom
+    top = high
+    bottom = low
+    for place in range(RANGE_HEAD + period - 1, RANGE_HEAD - 1, -1):
+        above: float = state[place]
+        below: float = state[place + period]
+        top = above if above > top else top
+        bottom = below if below < bottom else bottom
+        state[place] = top
+        state[place + period] = bottom
+    state[1] = 0.0
+    state[2] = -np.inf
+    state[3] = np.inf
+    return top, bottom
