@@ -157,23 +157,30 @@ def reach_of(
     "What of the future a column depends on."
     whole = subject.answer(futures.bars)[column]
     values = whole[:, place]
-    ahead, at = [], []
-    found: tuple[Probe, str] | None = None
+    found: list[tuple[Probe, str]] = []
     for row in rows:
         probe = Probe(
             subject, futures, column, place, float(values[row]), scale_of(values), int(row)
         )
         if row + 1 < len(values) and (kind := probe.kind()):
-            found = found or (probe, kind)
-            ahead.append(farthest(probe, kind))
-            at.append(int(row))
-    if found is None:
+            found.append((probe, kind))
+    if not found:
         return Reach("", (), "")
-    probe, kind = found
-    names = (*COLUMNS, *futures.bars.extra)
-    kinds = dict.fromkeys((kind, "crash", "surge"))  # A close at its bar's high cannot go up alone
-    columns = tuple(
-        name for name in names if any(probe.moves(one, columns=(name,)) for one in kinds)
-    )
+    ahead = [farthest(probe, kind) for probe, kind in found]
+    columns, probe, kinds = _columns(found)
     whose = "the symbols'" if whole.shape[1] == 1 else _whose(probe, kinds)
-    return Reach(words_of(futures, at, ahead), columns or ("bars",), whose)
+    words = words_of(futures, [probe.row for probe, _ in found], ahead)
+    return Reach(words, columns or ("bars",), whose)
+
+
+def _columns(found: Sequence[tuple[Probe, str]]) -> tuple[tuple[str, ...], Probe, list[str]]:
+    "Columns whose later values matter, at the first of these bars where one alone does."
+    for probe, kind in found:
+        kinds = list(dict.fromkeys((kind, "crash", "surge")))  # A close at the high cannot go up
+        names = (*COLUMNS, *probe.futures.bars.extra)
+        columns = tuple(
+            name for name in names if any(probe.moves(one, columns=(name,)) for one in kinds)
+        )
+        if columns:
+            return columns, probe, kinds
+    return (), found[0][0], [found[0][1]]
