@@ -19,12 +19,7 @@ from .client import Broker, error_of
 from .inflight import InFlight
 from .quotas import CallKind, Throttle
 from ..core.clock import Clock, to_ist
-from nifty_research.core.errors import (
-    InvalidAnswerError,
-    NetworkError,
-    RateLimitError,
-    TradingSystemError,
-)
+from ..core.errors import InvalidAnswerError, NetworkError, RateLimitError
 from ..core.metrics import PROCESS, Metrics
 from ..core.sections import Reads
 

@@ -18,7 +18,7 @@ from ..core.errors import DataError
 from .batches import Sorted, set_aside, sorted_rows, together
 from .checks import PRICES, daily_faults, in_paise, numbers, tidied, with_column
 from .delimited import Parsed, header_of
-from .forms import OLD_CASH, UDIFF, Column, Form, plain
+from .forms import UDIFF, Column, Form, plain
 from .layout import DAILY_BARS
 from .received import Text
 

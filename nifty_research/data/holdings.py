@@ -16,7 +16,6 @@ import pyarrow.parquet as pq
 
 from ..core.clock import to_ist
 from ..core.errors import DataError
-from .bars import ZONE
 from .layout import Places
 from .reading import footer, naming, read_whole
 

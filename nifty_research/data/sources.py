@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from .bars import FloatArray
 from .companies import Characters
 from .nature import Nature
-from .shocks import Shocks, exponentials, generator, shocks_of
+from .shocks import Shocks, shocks_of
 from ..market.members import UNCLASSIFIED, current_symbol, sector_of
 from ..market.ticks import tick_size
 

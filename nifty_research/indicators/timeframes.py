@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ..core.compiled import kernel
 from ..core.errors import SettingsError
-from .definition import Floats, Indicator, missing, over, states_of
+from .definition import Floats, Indicator, missing, states_of
 
 # %% auto #0
 __all__ = ['DAY_MINUTES', 'WEEK_MINUTES', 'LONGER_STATE', 'check_longer', 'longer_slots', 'longer_update', 'longer_rows',

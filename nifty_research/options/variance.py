@@ -17,7 +17,7 @@ from ..data.shocks import outlook, outlook_weights
 from ..data.sources import Sources
 from .pricing import black_prices
 from .surface import PULL, SKEW, WINGS, at_the_money, smile
-from .terms import RATE, bar_ends, monthlies, years_to
+from .terms import bar_ends, monthlies, years_to
 
 # %% auto #0
 __all__ = ['ordinary_variance', 'VariancePath', 'variance_path', 'strip_variance', 'india_vix']

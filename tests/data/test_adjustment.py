@@ -1,4 +1,4 @@
-"""Adjusting can be undone, loses no rupee of turnover, and agrees with a vendor's adjusted prices."""
+"""Adjusting can be undone, loses no rupee of turnover, and agrees with a vendor."""
 
 from __future__ import annotations
 
