@@ -5,10 +5,7 @@
 # %% ../../nbs/indicators/catalogue.ipynb #f2344bfc
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from difflib import get_close_matches
-from typing import Any
 
 from ..core.errors import SettingsError
 from nifty_research.indicators.averages import (
@@ -31,7 +28,8 @@ from nifty_research.indicators.channels import (
     lowest_indicator,
 )
 from .crossings import crossing_indicator
-from .definition import Indicator
+from .entries import HLC, Entry
+from .flow_entries import FLOW_ENTRIES
 from .lags import lag_indicator, latest_indicator
 from nifty_research.indicators.momentum import (
     macd_indicator,
@@ -48,29 +46,10 @@ from .ranges import atr_indicator
 from .trends import adx_indicator, supertrend_indicator
 
 # %% auto #0
-__all__ = ['HLC', 'ONE', 'CATALOGUE', 'Entry', 'entry']
+__all__ = ['CATALOGUE', 'entry', 'Entry']
 
 # %% ../../nbs/indicators/catalogue.ipynb #9d3fdcb8
-HLC = ("high", "low", "close")
-ONE = ("value",)
-
-
-@dataclass(frozen=True)
-class Entry:
-    "One indicator as the catalogue knows it."
-
-    name: str  # Of the function, and of the method of `ind`
-    group: str
-    build: Callable[..., Indicator]
-    inputs: tuple[str, ...] = ONE  # Columns of bars; "value": any series
-    outputs: tuple[str, ...] = ONE
-    arguments: Mapping[str, Any] = field(default_factory=dict)  # Where the usual ones are not given
-    talib: str | None = None  # Its name there; several where each gives one output
-    note: str = ""  # What to know about the convention, and where TA-Lib's is another
-
-    def indicator(self, **arguments: object) -> Indicator:
-        "The indicator with its usual arguments, or others."
-        return self.build(**{**self.arguments, **arguments})
+_all_ = ["Entry"]  # Passed on
 
 # %% ../../nbs/indicators/catalogue.ipynb #580c20ff
 _AVERAGES = (
@@ -183,6 +162,7 @@ CATALOGUE: tuple[Entry, ...] = (
     *_MOMENTUM,
     *_CORRIDORS,
     *_TRENDS,
+    *FLOW_ENTRIES,
 )
 
 
