@@ -10,6 +10,7 @@ import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ import numpy as np
 
 from .measure import Figure, Say, below
 from ..indicators.catalogue import CATALOGUE, Entry, entry
-from ..indicators.definition import Floats, going_on, over
+from ..indicators.definition import Floats, Indicator, going_on, over
 
 # %% auto #0
 __all__ = ['Columns', 'walk', 'talib_arguments', 'talib_values', 'accuracy', 'one_core', 'processor_seconds', 'array_figures',
@@ -139,6 +140,11 @@ def processor_seconds(
     return [float(np.median(times)) for times in spent]
 
 
+def _talib_all(row: Entry, symbols: list[tuple[Floats, ...]]) -> list[tuple[Floats, ...]]:
+    "TA-Lib's values of all symbols."
+    return [talib_values(row, list(columns)) for columns in symbols]
+
+
 def array_figures(
     bars: Columns,
     talib: bool,  # Installed
@@ -150,10 +156,9 @@ def array_figures(
     for row in CATALOGUE:
         columns = [bars[name] for name in row.inputs]
         alone = list(zip(*(series[name] for name in row.inputs), strict=True))
-        indicator = row.indicator()
-        calls: list[Callable[[], object]] = [lambda i=indicator, c=columns: over(i, *c)]  # type: ignore[misc]
+        calls: list[Callable[[], object]] = [partial(over, row.indicator(), *columns)]
         if talib and row.talib:
-            calls.append(lambda r=row, a=alone: [talib_values(r, list(s)) for s in a])  # type: ignore[misc]
+            calls.append(partial(_talib_all, row, alone))
         seconds = processor_seconds(calls)
         name = f"{row.name}, array"
         figures.append(Figure("indicators", name, seconds[0] / values * 1e9, "ns a value"))
@@ -186,22 +191,21 @@ _WINDOWS = (
 _RECURSIVE = ("ema", "dema", "tema", "wilder", "rsi", "macd", "atr", "adx", "supertrend", "keltner")
 
 
+def _one_by_one(indicator: Indicator, states: Floats, rows: list[list[Floats]]) -> None:
+    "All bars, one at a time."
+    for inputs in rows:
+        going_on(indicator, states, *inputs)
+
+
 def one_bar_figures(bars: Columns) -> list[Figure]:
     "Cost of going on by one bar, a symbol."
     figures = []
     for row in CATALOGUE:
+        count, symbols = bars["close"].shape
+        rows = [[bars[name][at : at + 1] for name in row.inputs] for at in range(count)]
         indicator = row.indicator()
-        states = indicator.fresh(bars["close"].shape[1])
-        rows = [
-            [bars[name][at : at + 1] for name in row.inputs] for at in range(bars["close"].shape[0])
-        ]
-
-        def run(indicator: Any = indicator, states: Floats = states, rows: Any = rows) -> None:
-            "All bars, one at a time."
-            for inputs in rows:
-                going_on(indicator, states, *inputs)
-
-        seconds = processor_seconds([run], 3)[0] / len(rows) / bars["close"].shape[1]
+        run = partial(_one_by_one, indicator, indicator.fresh(symbols), rows)
+        seconds = processor_seconds([run], 3)[0] / count / symbols
         most = 500.0 if row.group in _WINDOWS and row.name not in _RECURSIVE else 100.0
         figures.append(
             below("indicators", f"{row.name}, one bar", seconds * 1e9, most, "ns a symbol")
@@ -219,6 +223,13 @@ _TALIPP: dict[str, tuple[Any, ...]] = {
 _STREAMED = 3000  # Values that a streaming library is fed
 
 
+def _streamed(maker: Any, arguments: tuple[Any, ...], values: list[Any]) -> None:
+    "All values, one at a time."
+    streamed = maker(*arguments)
+    for value in values:
+        streamed.add(value)
+
+
 def streaming_figures(bars: Columns) -> list[Figure]:
     "What one value costs in talipp."
     try:
@@ -231,13 +242,8 @@ def streaming_figures(bars: Columns) -> list[Figure]:
     candles = [candle(*p) for p in zip(*(bars[n][:_STREAMED, 0] for n in names), strict=True)]
     figures = []
     for name, arguments in _TALIPP.items():
-
-        def run(name: str = name, arguments: tuple[Any, ...] = arguments) -> None:
-            "All values, one at a time."
-            streamed = getattr(library, name)(*arguments)
-            for value in candles if name == "ATR" else prices:
-                streamed.add(value)
-
+        values = candles if name == "ATR" else prices
+        run = partial(_streamed, getattr(library, name), arguments, values)
         cost = processor_seconds([run], 3)[0] / _STREAMED * 1e9
         figures.append(Figure("indicators", f"talipp {name}, one value", cost, "ns a symbol"))
     return figures

@@ -1,5 +1,6 @@
 """Indicators beside TA-Lib, and beside plain definitions where it has none."""
 
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -67,6 +68,7 @@ def test_atr_begins_a_bar_earlier_and_runs_together_with_talib() -> None:
     np.testing.assert_allclose(apart[1:], apart[:-1] * 13 / 14, atol=1e-9)
 
 
+@lru_cache
 def real(nifty_data: Path) -> list[Columns]:
     "Real bars, one symbol each: ten years of days, and quarters of an hour."
     found: list[Columns] = []
