@@ -43,6 +43,7 @@ class Finding:
 
     check: str  # prefix, future, symbols, repeat, outside, label, error
     said: str  # What is wrong, in one sentence
+    kind: str = ""  # Of leak: lookahead, timeframe, whole sample, cross-symbol, label, length
     column: str = ""  # Of the answer
     symbol: str = ""
     bar: str = ""  # Its start, IST
@@ -62,7 +63,7 @@ class Finding:
 
     def text(self) -> str:
         "For people, one line a fact."
-        lines = [f"{self.check}: {self.said}"]
+        lines = [f"{self.kind or self.check}: {self.said}"]
         if self.column:
             what = f"{self.column}, {self.symbol} at {self.bar}"
             lines.append(f"  bar    {what}: {self.known:.6g} turns into {self.seen:.6g}")
@@ -321,6 +322,7 @@ def _finding(
     return Finding(
         check,
         said,
+        "",
         move.column,
         bars.symbols[move.place] if per_symbol else "the market",
         f"{bars.index[move.row]:%Y-%m-%d %H:%M}",
@@ -368,22 +370,32 @@ def correlation(first: Floats, second: Floats) -> float:
     return float(one @ two / spread) if spread > 0.0 else 0.0
 
 
-def _label(trial: _Trial) -> None:
-    "Look whether the answer goes with the returns to come."
+def _labels(bars: Bars, answer: Answer) -> dict[str, str]:
+    "Columns that go with the returns to come, and how."
+    found: dict[str, str] = {}
     for horizon in _HORIZONS:
-        if horizon >= len(trial.bars.index):
+        if horizon >= len(bars.index):
             continue
-        later = _return_to_come(trial.bars, horizon)[::horizon]
-        for column, values in trial.whole.items():
-            part = values[::horizon]
-            known = correlation(np.broadcast_to(part, later.shape), later)
-            if abs(known) > _KNOWS and column not in trial.leaks:
-                said = (
-                    f"{column} goes with the return of the next {horizon} bars: "
-                    f"correlation {known:.2f}"
-                )
-                trial.findings.append(Finding("label", said, place=_place(trial.subject)))
-                return
+        later = _return_to_come(bars, horizon)[::horizon]
+        for column, values in answer.items():
+            known = correlation(np.broadcast_to(values[::horizon], later.shape), later)
+            if abs(known) > _KNOWS and column not in found:
+                over = f"{horizon} bars" if horizon > 1 else "bar"
+                found[column] = f"goes with the return of the next {over}: correlation {known:.2f}"
+    return found
+
+
+def _label(trial: _Trial) -> None:
+    "Report columns that go with the returns to come, also where no cut moved them."
+    labels = _labels(trial.bars, trial.whole)
+    for place, finding in enumerate(trial.findings):
+        if (told := labels.pop(finding.column, "")) and finding.kind == "lookahead":
+            said = f"{finding.said}; it {told}"
+            trial.findings[place] = replace(finding, kind="label", said=said)
+    for column, told in labels.items():
+        if column not in trial.leaks:
+            said = f"{column} {told}"
+            trial.findings.append(Finding("label", said, place=_place(trial.subject)))
 
 
 def _outside(trial: _Trial, files: Sequence[str]) -> None:
@@ -425,7 +437,7 @@ def _explained(trial: _Trial, column: str, leak: _Leak, futures: Futures) -> Fin
         return replace(finding, reads=f"not found out: {type(error).__name__}: {error}")
     if found is not None:
         finding = replace(finding, place=str(found[0]), value=found[1])
-    return replace(finding, reads=str(reach))
+    return replace(finding, reads=str(reach), kind=reach.kind)
 
 
 def _tell(trial: _Trial, futures: Futures) -> None:

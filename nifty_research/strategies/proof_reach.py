@@ -127,6 +127,17 @@ class Reach:
     columns: tuple[str, ...]  # Of the bars; empty: their times or their number
     whose: str  # "its own", "other symbols'", "all symbols'"
 
+    @property
+    def kind(self) -> str:
+        "What people call such a leak."
+        if not self.columns:
+            return "length"
+        if self.ahead == "the whole history":
+            return "whole sample"
+        if self.ahead.startswith("the end of"):
+            return "timeframe"
+        return "cross-symbol" if self.whose.startswith("other") else "lookahead"
+
     def __str__(self) -> str:
         if not self.columns:
             return f"how many bars follow, or at which times; {self.ahead}".rstrip("; ")

@@ -142,7 +142,7 @@ def low_pass_of_the_whole(bars: Bars) -> np.ndarray:
 # ---- the whole sample ----------------------------------------------------------------------------
 
 
-@leak("the whole history")
+@leak("whole sample: ")
 def scaled_by_all_years(bars: Bars) -> pd.DataFrame:
     close = table(bars)
     return (close - close.mean()) / close.std()
@@ -207,7 +207,7 @@ def fall_still_to_come(bars: Bars) -> np.ndarray:
 # ---- longer bars and sessions --------------------------------------------------------------------
 
 
-@leak("the end of its bar of 15 minutes")
+@leak("timeframe: ")
 def quarter_hours_filled_forward(bars: Bars) -> pd.DataFrame:
     close = table(bars)
     quarters = close.resample("15min").last()
@@ -373,7 +373,7 @@ def fitted_to_its_own_labels(bars: Bars) -> np.ndarray:
     return feature * weight
 
 
-@leak("20 bars ahead")
+@leak("label: ")
 def label_as_a_feature(bars: Bars) -> dict[str, np.ndarray]:
     return {"change": returns(bars), "label": returns_to_come(bars, 20)}
 
@@ -427,7 +427,7 @@ def adjusted_by_later_splits(bars: Bars) -> np.ndarray:
 # ---- one symbol for another ----------------------------------------------------------------------
 
 
-@leak("ahead")
+@leak("cross-symbol: ")
 def where_the_others_go(bars: Bars) -> np.ndarray:
     later = np.nan_to_num(returns_to_come(bars))
     return (later.sum(axis=1, keepdims=True) - later) / max(bars.shape[1] - 1, 1)
@@ -483,7 +483,7 @@ class Trained:
 _trained = Trained()
 
 
-@leak("the return of the next")
+@leak("with the return of the next")
 def trained_beforehand(bars: Bars) -> np.ndarray:
     return _trained(bars)
 
