@@ -5,7 +5,7 @@
 # %% ../../nbs/strategies/contract.ipynb #ea463be7
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -14,7 +14,8 @@ import numpy as np
 from ..core.errors import DataError
 from ..data.bars import COLUMNS, Bars
 from ..indicators.definition import Floats, Indicator, going_on
-from .looking_back import PriceIndicators, frozen
+from .looking_back import frozen
+from .looking_further import FlowIndicators
 
 # %% auto #0
 __all__ = ['Label', 'Scores', 'Indicators', 'Strategy', 'HeldIndicators', 'check_scores', 'check_causal']
@@ -30,7 +31,7 @@ class Scores:
     exit: Floats  # (T, N) in [0, 1]: wish to leave whatever is held; 0 or NaN none
 
 # %% ../../nbs/strategies/contract.ipynb #5186c4f1
-class Indicators(PriceIndicators):
+class Indicators(FlowIndicators):
     "Indicators over a whole history: what a strategy gets as `ind` in research and backtests."
 
 # %% ../../nbs/strategies/contract.ipynb #09a6964e
@@ -73,7 +74,7 @@ class HeldIndicators(Indicators):
         self._labels: dict[tuple[Label, ...], tuple[int, ...]] = {}  # of results, for good
         self._known: dict[int, Label] = {}  # of the arrays of this bar, by their address
         self._done: dict[tuple[Label, ...], tuple[Floats, ...]] = {}  # results of this bar
-        self._slots_done: dict[int, Floats] = {}
+        self._clock: dict[str, Floats] = {}  # what the clock says of the rows of this bar
         self._bars: Bars | None = None
         self._next = 0
 
@@ -84,7 +85,7 @@ class HeldIndicators(Indicators):
         "Begin with further rows: all that is asked until the next call is about them."
         self._bars, self._next = bars, 0
         self._done.clear()
-        self._slots_done.clear()
+        self._clock.clear()
         self._known = {id(getattr(bars, name)): name for name in COLUMNS}
         self._known |= {id(values): f"extra {name}" for name, values in bars.extra.items()}
 
@@ -141,13 +142,13 @@ class HeldIndicators(Indicators):
         self._next = place + 1
         return call
 
-    def _slots(self, bars: Bars, minutes: int) -> Floats:
-        "Which longer bar each row belongs to, worked out once a bar."
-        slots = self._slots_done.get(minutes)
-        if slots is None:
-            slots = self._slots_done[minutes] = frozen(super()._slots(bars, minutes))
-            self._known[id(slots)] = f"slots {minutes}"
-        return slots
+    def _told(self, label: str, make: Callable[[], Floats]) -> Floats:
+        "What the clock says of each row, worked out once a bar."
+        told = self._clock.get(label)
+        if told is None:
+            told = self._clock[label] = frozen(make())
+            self._known[id(told)] = label
+        return told
 
 # %% ../../nbs/strategies/contract.ipynb #6d31f030
 def _place(bars: Bars, row: int, column: int) -> str:

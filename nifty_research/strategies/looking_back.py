@@ -57,8 +57,8 @@ from nifty_research.indicators.trends import (
 )
 
 # %% auto #0
-__all__ = ['Pair', 'Triple', 'Columns', 'frozen', 'LookingBack', 'AverageIndicators', 'MomentumIndicators', 'BandIndicators',
-           'PriceIndicators']
+__all__ = ['Pair', 'Triple', 'Columns', 'of', 'frozen', 'LookingBack', 'AverageIndicators', 'MomentumIndicators',
+           'BandIndicators', 'PriceIndicators']
 
 # %% ../../nbs/strategies/looking_back.ipynb #21952c3a
 class Columns(Protocol):
@@ -79,12 +79,17 @@ class Columns(Protocol):
 
 # %% ../../nbs/strategies/looking_back.ipynb #13b94de0
 @lru_cache(maxsize=1024)
-def _of(make: Callable[..., Indicator], *arguments: float) -> Indicator:
+def of(
+    make: Callable[..., Indicator],  # Of an indicator
+    *arguments: float,
+) -> Indicator:
     "An indicator with its arguments, made and checked once and not on every bar."
     return make(*arguments)
 
 
-def frozen(values: Floats) -> Floats:
+def frozen(
+    values: Floats,
+) -> Floats:
     "The same values, which nobody can write to."
     if values.flags.writeable:
         values = values.view()
@@ -107,9 +112,13 @@ class LookingBack:
         "Values of an indicator; the one thing that differs between whole arrays and held state."
         return tuple(frozen(output) for output in over(indicator, *values))
 
-    def _slots(self, bars: Bars, minutes: int) -> Floats:
-        "Which longer bar each row belongs to."
-        return longer_slots(bars.index, bars.shape[1], bars.interval_minutes, minutes)
+    def _told(
+        self,
+        label: str,  # What it is, the same on each bar
+        make: Callable[[], Floats],
+    ) -> Floats:  # (T, N)
+        "What the clock says of each row; made once for the same rows."
+        return make()
 
     def run(
         self,
@@ -124,7 +133,7 @@ class LookingBack:
         values: Floats,  # (T, N)
     ) -> Floats:  # (T, N)
         "Jump across zero where the side changes, 0 elsewhere."
-        return self._run(_of(crossing_indicator), values)[0]
+        return self._run(of(crossing_indicator), values)[0]
 
     def lag(
         self,
@@ -132,14 +141,14 @@ class LookingBack:
         bars: int = 1,
     ) -> Floats:  # (T, N)
         "Value of some bars ago."
-        return self._run(_of(lag_indicator, bars), values)[0]
+        return self._run(of(lag_indicator, bars), values)[0]
 
     def latest(
         self,
         values: Floats,  # (T, N)
     ) -> Floats:  # (T, N)
         "Last value there was; the one indicator that also answers on a bar that is missing."
-        return self._run(_of(latest_indicator), values)[0]
+        return self._run(of(latest_indicator), values)[0]
 
     def longer(
         self,
@@ -148,8 +157,11 @@ class LookingBack:
     ) -> LongerBars:  # On the rows on which they were complete
         "Bars of a longer interval; `latest` of what is computed from them is what is known now."
         columns = (bars.open, bars.high, bars.low, bars.close, bars.volume)
-        slots = self._slots(bars, minutes)
-        open_, high, low, close, volume = self._run(_of(longer_indicator), slots, *columns)
+        slots = self._told(
+            f"slots {minutes}",
+            lambda: longer_slots(bars.index, bars.shape[1], bars.interval_minutes, minutes),
+        )
+        open_, high, low, close, volume = self._run(of(longer_indicator), slots, *columns)
         return LongerBars(bars.index, bars.symbols, open_, high, low, close, volume, minutes)
 
 # %% ../../nbs/strategies/looking_back.ipynb #062612d6
@@ -162,7 +174,7 @@ class AverageIndicators(LookingBack):
         period: int,  # Bars
     ) -> Floats:  # (T, N)
         "Simple average."
-        return self._run(_of(sma_indicator, period), values)[0]
+        return self._run(of(sma_indicator, period), values)[0]
 
     def ema(
         self,
@@ -170,7 +182,7 @@ class AverageIndicators(LookingBack):
         period: int,  # Bars
     ) -> Floats:  # (T, N)
         "Exponential average, seeded with the mean of the first `period` values."
-        return self._run(_of(ema_indicator, period), values)[0]
+        return self._run(of(ema_indicator, period), values)[0]
 
     def wma(
         self,
@@ -178,7 +190,7 @@ class AverageIndicators(LookingBack):
         period: int,  # Bars
     ) -> Floats:  # (T, N)
         "Linearly weighted average."
-        return self._run(_of(wma_indicator, period), values)[0]
+        return self._run(of(wma_indicator, period), values)[0]
 
     def dema(
         self,
@@ -186,7 +198,7 @@ class AverageIndicators(LookingBack):
         period: int,  # Bars
     ) -> Floats:  # (T, N)
         "Double exponential average."
-        return self._run(_of(dema_indicator, period), values)[0]
+        return self._run(of(dema_indicator, period), values)[0]
 
     def tema(
         self,
@@ -194,7 +206,7 @@ class AverageIndicators(LookingBack):
         period: int,  # Bars
     ) -> Floats:  # (T, N)
         "Triple exponential average."
-        return self._run(_of(tema_indicator, period), values)[0]
+        return self._run(of(tema_indicator, period), values)[0]
 
     def wilder(
         self,
@@ -202,7 +214,7 @@ class AverageIndicators(LookingBack):
         period: int,  # Bars
     ) -> Floats:  # (T, N)
         "Average after Wilder."
-        return self._run(_of(wilder_indicator, period), values)[0]
+        return self._run(of(wilder_indicator, period), values)[0]
 
 # %% ../../nbs/strategies/looking_back.ipynb #b1bb42c1
 class MomentumIndicators(AverageIndicators):
@@ -214,7 +226,7 @@ class MomentumIndicators(AverageIndicators):
         period: int = 14,  # Changes
     ) -> Floats:  # (T, N)
         "Relative strength index after Wilder, 0 to 100."
-        return self._run(_of(rsi_indicator, period), values)[0]
+        return self._run(of(rsi_indicator, period), values)[0]
 
     def stochastic(
         self,
@@ -225,7 +237,7 @@ class MomentumIndicators(AverageIndicators):
     ) -> Pair:  # (T, N) each
         "Stochastic: %K and %D, 0 to 100."
         first, second = self._run(
-            _of(stochastic_indicator, period, smooth, signal), bars.high, bars.low, bars.close
+            of(stochastic_indicator, period, smooth, signal), bars.high, bars.low, bars.close
         )
         return first, second
 
@@ -235,7 +247,7 @@ class MomentumIndicators(AverageIndicators):
         period: int = 14,  # Bars
     ) -> Floats:  # (T, N)
         "Williams %R, -100 to 0."
-        return self._run(_of(williams_indicator, period), bars.high, bars.low, bars.close)[0]
+        return self._run(of(williams_indicator, period), bars.high, bars.low, bars.close)[0]
 
     def cci(
         self,
@@ -243,7 +255,7 @@ class MomentumIndicators(AverageIndicators):
         period: int = 20,  # Bars
     ) -> Floats:  # (T, N)
         "Commodity channel index."
-        return self._run(_of(cci_indicator, period), bars.high, bars.low, bars.close)[0]
+        return self._run(of(cci_indicator, period), bars.high, bars.low, bars.close)[0]
 
     def momentum(
         self,
@@ -251,7 +263,7 @@ class MomentumIndicators(AverageIndicators):
         period: int = 10,  # Bars
     ) -> Floats:  # (T, N)
         "Change over some bars."
-        return self._run(_of(momentum_indicator, period), values)[0]
+        return self._run(of(momentum_indicator, period), values)[0]
 
     def rate_of_change(
         self,
@@ -259,7 +271,7 @@ class MomentumIndicators(AverageIndicators):
         period: int = 10,  # Bars
     ) -> Floats:  # (T, N)
         "Change over some bars in percent."
-        return self._run(_of(rate_of_change_indicator, period), values)[0]
+        return self._run(of(rate_of_change_indicator, period), values)[0]
 
     def macd(
         self,
@@ -269,7 +281,7 @@ class MomentumIndicators(AverageIndicators):
         signal: int = 9,  # Bars
     ) -> Triple:  # (T, N) each
         "Moving average convergence/divergence: line, signal, histogram."
-        first, second, third = self._run(_of(macd_indicator, fast, slow, signal), values)
+        first, second, third = self._run(of(macd_indicator, fast, slow, signal), values)
         return first, second, third
 
 # %% ../../nbs/strategies/looking_back.ipynb #bd76c5c8
@@ -283,7 +295,7 @@ class BandIndicators(MomentumIndicators):
         width: float = 2.0,  # Standard deviations
     ) -> Triple:  # (T, N) each
         "Bollinger bands: upper, middle, lower."
-        first, second, third = self._run(_of(bollinger_indicator, period, width), values)
+        first, second, third = self._run(of(bollinger_indicator, period, width), values)
         return first, second, third
 
     def percent_b(
@@ -293,7 +305,7 @@ class BandIndicators(MomentumIndicators):
         width: float = 2.0,  # Standard deviations
     ) -> Floats:  # (T, N)
         "Place of the value between its Bollinger bands: 0 the lower, 1 the upper."
-        return self._run(_of(percent_b_indicator, period, width), values)[0]
+        return self._run(of(percent_b_indicator, period, width), values)[0]
 
     def band_width(
         self,
@@ -302,7 +314,7 @@ class BandIndicators(MomentumIndicators):
         width: float = 2.0,  # Standard deviations
     ) -> Floats:  # (T, N)
         "Distance of the Bollinger bands as a fraction of the middle."
-        return self._run(_of(band_width_indicator, period, width), values)[0]
+        return self._run(of(band_width_indicator, period, width), values)[0]
 
     def keltner(
         self,
@@ -313,7 +325,7 @@ class BandIndicators(MomentumIndicators):
     ) -> Triple:  # (T, N) each
         "Keltner channel: upper, middle, lower."
         first, second, third = self._run(
-            _of(keltner_indicator, period, atr_period, width), bars.high, bars.low, bars.close
+            of(keltner_indicator, period, atr_period, width), bars.high, bars.low, bars.close
         )
         return first, second, third
 
@@ -323,7 +335,7 @@ class BandIndicators(MomentumIndicators):
         period: int = 20,  # Bars
     ) -> Triple:  # (T, N) each
         "Donchian channel, this bar included: upper, middle, lower."
-        first, second, third = self._run(_of(donchian_indicator, period), bars.high, bars.low)
+        first, second, third = self._run(of(donchian_indicator, period), bars.high, bars.low)
         return first, second, third
 
     def highest(
@@ -332,7 +344,7 @@ class BandIndicators(MomentumIndicators):
         period: int,  # Bars
     ) -> Floats:  # (T, N)
         "Highest value of the last bars, this one included."
-        return self._run(_of(highest_indicator, period), values)[0]
+        return self._run(of(highest_indicator, period), values)[0]
 
     def lowest(
         self,
@@ -340,7 +352,7 @@ class BandIndicators(MomentumIndicators):
         period: int,  # Bars
     ) -> Floats:  # (T, N)
         "Lowest value of the last bars, this one included."
-        return self._run(_of(lowest_indicator, period), values)[0]
+        return self._run(of(lowest_indicator, period), values)[0]
 
 # %% ../../nbs/strategies/looking_back.ipynb #5fb33b77
 class PriceIndicators(BandIndicators):
@@ -352,7 +364,7 @@ class PriceIndicators(BandIndicators):
         period: int = 14,  # Bars
     ) -> Floats:  # (T, N)
         "Average true range after Wilder, rupees."
-        return self._run(_of(atr_indicator, period), bars.high, bars.low, bars.close)[0]
+        return self._run(of(atr_indicator, period), bars.high, bars.low, bars.close)[0]
 
     def adx(
         self,
@@ -360,9 +372,7 @@ class PriceIndicators(BandIndicators):
         period: int = 14,  # Bars
     ) -> Triple:  # (T, N) each
         "Average directional index, +DI and -DI, each 0 to 100."
-        first, second, third = self._run(
-            _of(adx_indicator, period), bars.high, bars.low, bars.close
-        )
+        first, second, third = self._run(of(adx_indicator, period), bars.high, bars.low, bars.close)
         return first, second, third
 
     def supertrend(
@@ -373,6 +383,6 @@ class PriceIndicators(BandIndicators):
     ) -> Pair:  # (T, N) each
         "SuperTrend: line in rupees, and direction, 1 or -1."
         first, second = self._run(
-            _of(supertrend_indicator, period, width), bars.high, bars.low, bars.close
+            of(supertrend_indicator, period, width), bars.high, bars.low, bars.close
         )
         return first, second
