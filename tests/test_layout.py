@@ -52,7 +52,7 @@ def imported() -> set[str]:
             if path.suffix not in (".py", ".ipynb") or ".ipynb_checkpoints" in path.parts:
                 continue
             text = code_of(path)
-            names |= set(re.findall(r'(?:"-m", |importorskip\()"(\w+)', text))
+            names |= set(re.findall(r'(?:"-m", |importorskip\(|import_module\()"(\w+)', text))
             for node in ast.walk(ast.parse(text)):
                 if isinstance(node, ast.Import):
                     names |= {alias.name.partition(".")[0] for alias in node.names}
