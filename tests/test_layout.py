@@ -78,8 +78,11 @@ def test_the_top_level_holds_what_it_should_and_nothing_else() -> None:
 
 
 def test_every_package_that_is_asked_for_is_used() -> None:
-    used = {name.lower() for name in imported()}
-    unused = {name for name in declared() if name.replace("-", "_").lower() not in used}
+    homes = packages_distributions()
+    used = {
+        re.sub(r"[-_.]+", "-", home).lower() for name in imported() for home in homes.get(name, [])
+    }
+    unused = {name for name in declared() if re.sub(r"[-_.]+", "-", name).lower() not in used}
     assert unused <= TOOLS.keys(), f"nothing imports {sorted(unused - TOOLS.keys())}"
 
 
