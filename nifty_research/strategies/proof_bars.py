@@ -86,7 +86,7 @@ SYMBOLS = (
     "SBIN",
     "TCS",
 )
-_BEGIN, _END = date(2024, 12, 19), date(2025, 12, 31)  # Christmas, weekends, month, quarter, year
+_BEGIN, _END = date(2024, 12, 23), date(2025, 12, 31)  # Christmas, weekends, month, quarter, year
 _MOST_SESSIONS = 60
 
 

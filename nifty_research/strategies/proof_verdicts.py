@@ -5,15 +5,19 @@
 # %% ../../nbs/strategies/proof_verdicts.ipynb #c3d5f85c
 from __future__ import annotations
 
+import ast
 import hashlib
 import inspect
 import json
 import os
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import nifty_research
 from ..core.compiled import cache_folder
 from ..core.errors import ComplianceError
 from .contract import Strategy
@@ -22,7 +26,7 @@ from .proof_bars import proof_bars
 from .registry import strategy_parameters
 
 # %% auto #0
-__all__ = ['Verdict', 'verdict_file', 'keep', 'kept', 'verdict_on', 'require_proved']
+__all__ = ['Verdict', 'sources_of', 'verdicts_folder', 'verdict_file', 'keep', 'kept', 'verdict_on', 'require_proved']
 
 # %% ../../nbs/strategies/proof_verdicts.ipynb #e0c9c450
 @dataclass(frozen=True)
@@ -36,28 +40,81 @@ class Verdict:
     bars: str  # That it was tried on
 
 
-def _source_of(kind: type) -> bytes:
-    "The file that a class is written in; what is known of it where there is none."
+_PACKAGE = "nifty_research"
+_ROOT = Path(next(iter(nifty_research.__path__)))
+_PROOF = tuple(f"{_PACKAGE}.strategies.proof{one}" for one in ("", "_answers", "_bars", "_subject"))
+
+
+@lru_cache(maxsize=1024)
+def _imports(path: Path, changed_ns: int) -> frozenset[str]:
+    "Modules of the package that a file names in its import statements."
+    package = [_PACKAGE, *_parts_below(path)]
+    found = set()
+    for node in ast.walk(ast.parse(path.read_bytes())):
+        if isinstance(node, ast.Import):
+            found |= {one.name for one in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            above = package[: len(package) - node.level] if node.level else []
+            base = ".".join([*above, *([node.module] if node.module else [])])
+            found |= {base, *(f"{base}.{one.name}" for one in node.names)}
+    return frozenset(name for name in found if name.split(".")[0] == _PACKAGE)
+
+
+def _parts_below(path: Path) -> tuple[str, ...]:
+    "Folders and name of a module, from the package on."
+    parts = path.with_suffix("").parts
+    return parts[parts.index(_PACKAGE) + 1 :] if _PACKAGE in parts else ("strategies", path.stem)
+
+
+def _file_of(module: str) -> Path | None:
+    "The file of a module; None for a name inside one."
+    known = getattr(sys.modules.get(module), "__file__", None)
+    path = Path(known) if known else _ROOT.joinpath(*module.split(".")[1:]).with_suffix(".py")
+    return path if path.is_file() else None
+
+
+def sources_of(kind: type) -> tuple[Path, ...]:  # Sorted
+    "The file of a class and all files of the package that it imports, near or far."
     try:
-        return Path(inspect.getfile(kind)).read_bytes()
-    except (OSError, TypeError):
-        return repr(sorted(vars(kind))).encode()
+        waiting = [Path(inspect.getfile(kind))]
+    except (OSError, TypeError):  # Written in a notebook: its cell is no file
+        waiting = []
+    waiting += [path for name in _PROOF if (path := _file_of(name))]
+    found: set[Path] = set()
+    while waiting:
+        path = waiting.pop()
+        if path in found or not path.is_file():
+            continue
+        found.add(path)
+        if not path.name.startswith("proof"):  # What makes its bars does not change its verdict
+            names = _imports(path, path.stat().st_mtime_ns)
+            waiting += [known for name in names if (known := _file_of(name))]
+    return tuple(sorted(found))
+
+
+def verdicts_folder() -> Path:
+    "Where verdicts are kept: beside the compiled code of all versions."
+    return cache_folder().parent.with_name(f"{_PACKAGE}-proofs")
 
 
 def verdict_file(
     strategy: Strategy,
     interval_minutes: int,  # Length of the bars it is run on
-    folder: Path | None = None,  # None: that of the compiled code of these sources
+    folder: Path | None = None,  # None: `verdicts_folder`
 ) -> Path:
     "Where the verdict on a strategy is kept."
     kind = type(strategy)
     told = [kind.__module__, kind.__qualname__, strategy_parameters(strategy), interval_minutes]
     digest = hashlib.sha256(json.dumps(told, sort_keys=True, default=repr).encode())
-    digest.update(_source_of(kind))
-    room = (folder or cache_folder()) / "proofs"
-    return room / f"{strategy.name}-{digest.hexdigest()[:16]}.json"
+    for path in sources_of(kind):
+        digest.update(f"\0{path.name}\0".encode() + path.read_bytes())
+    return (folder or verdicts_folder()) / f"{strategy.name}-{digest.hexdigest()[:16]}.json"
 
 # %% ../../nbs/strategies/proof_verdicts.ipynb #f8d71361
+_KEPT = 500  # Verdicts, of all strategies, versions and parameters
+_ROWS, _SYMBOLS = 2_500, 5  # Of the bars on which a session has its strategies proved
+
+
 def keep(
     proof: Proof,
     strategy: Strategy,
@@ -72,7 +129,15 @@ def keep(
     draft = path.with_suffix(f".{os.getpid()}.tmp")
     draft.write_text(json.dumps(asdict(verdict), indent=1), encoding="utf-8")
     draft.replace(path)
+    _forget_old(path.parent)
     return verdict
+
+
+def _forget_old(folder: Path) -> None:
+    "Delete all but the newest verdicts."
+    files = sorted(folder.glob("*.json"), key=os.path.getmtime, reverse=True)
+    for path in files[_KEPT:]:
+        path.unlink(missing_ok=True)
 
 
 def kept(
@@ -100,7 +165,7 @@ def verdict_on(
     known = None if again else kept(strategy, interval_minutes, folder)
     if known is not None:
         return known
-    proof = prove(strategy, proof_bars(interval_minutes), on_progress=on_progress)
+    proof = prove(strategy, proof_bars(interval_minutes, _ROWS, _SYMBOLS), on_progress=on_progress)
     return keep(proof, strategy, interval_minutes, folder)
 
 # %% ../../nbs/strategies/proof_verdicts.ipynb #75cc62cc
@@ -108,7 +173,7 @@ def require_proved(
     strategies: Sequence[Strategy],  # All that the session looks at
     interval_minutes: int,  # Length of its bars
     *,
-    folder: Path | None = None,  # None: that of the compiled code of these sources
+    folder: Path | None = None,  # None: `verdicts_folder`
     on_progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> tuple[Verdict, ...]:  # One a strategy, in their order
     "The verdicts on strategies, or ComplianceError for the first that failed its proof."
