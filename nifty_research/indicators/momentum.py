@@ -104,24 +104,27 @@ def rate_of_change(
 # %% ../../nbs/indicators/momentum.ipynb #9c36f71e
 @inlined
 def macd_update(
-    state: Floats,  # (13,): values the fast average waits for, three of `averages.ema_state`
+    state: Floats,  # (14,): values the fast average waits for, first value, three `ema_state`
     x: float,  # The new value; NaN is skipped
 ) -> tuple[float, float, float]:  # Line, signal, histogram; each NaN until known
     "Moving average convergence/divergence after one more value."
     if missing(x):
         return np.nan, np.nan, np.nan
-    slow = ema_update(state[5:9], x)
+    first: float = state[1]
+    first = x if missing(first) else first
+    state[1] = first
+    slow = ema_update(state[6:10], x - first)
     if state[0] > 0.0:
         state[0] -= 1.0
         return np.nan, np.nan, np.nan
-    line = ema_update(state[1:5], x) - slow
-    signal = ema_update(state[9:13], line)
+    line = ema_update(state[2:6], x - first) - slow
+    signal = ema_update(state[10:14], line)
     return line, signal, line - signal
 
 
 @in_place
 def macd_rows(
-    states: Floats,  # (N, 13), one state a symbol; changed in place
+    states: Floats,  # (N, 14), one state a symbol; changed in place
     values: Floats,  # (T, N)
     line: Floats,  # (T, N), overwritten
     signal: Floats,  # (T, N), overwritten
@@ -146,7 +149,7 @@ def macd_indicator(
     parts = ema_state(fast), ema_state(slow), ema_state(signal)
     return Indicator(
         f"macd {fast} {slow} {signal}",
-        lambda columns: states_of(columns, slow - fast, *parts),
+        lambda columns: states_of(columns, slow - fast, np.nan, *parts),
         macd_rows,
         outputs=3,
         warmup=slow + signal - 2,

@@ -45,11 +45,11 @@ def site(tmp_path: Path) -> Path:
     return package.parent
 
 
-def run(site: Path) -> str:
+def run(site: Path, code: str = USE) -> str:
     env = {**os.environ, "NIFTY_CACHE": str(site.parent / "cache"), "PYTHONPATH": str(site)}
     env["PYTHONDONTWRITEBYTECODE"] = "1"  # byte code is told apart by whole seconds only
     done = subprocess.run(
-        [sys.executable, "-c", USE], cwd=site, env=env, capture_output=True, text=True
+        [sys.executable, "-c", code], cwd=site, env=env, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()
@@ -127,3 +127,40 @@ def test_kernel_works_on_after_its_folder_was_pruned(
     late = kernel(floor_to_tick)
     compiled._prune(tmp_path / "nifty_research", keep=0)
     assert late(99.99, 0.05) == 99.95
+
+
+UPDATE = """
+from nifty_research.core.compiled import inlined
+
+@inlined
+def faded(state, x):
+    state[0] = state[0] * 0.5 + x
+    return state[0]
+"""
+LOOP = """
+from nifty_research.core.compiled import in_place
+from nifty_research.core.update import faded
+
+@in_place
+def fade(states, values):
+    for row in range(values.shape[0]):
+        for column in range(values.shape[1]):
+            values[row, column] = faded(states[column], values[row, column])
+"""
+FADE = """
+import numpy as np
+from nifty_research.core.loop import fade
+values = np.ones((3, 1))
+fade(np.zeros((1, 1)), values)
+print(values[-1, 0], sum(fade.stats.cache_hits.values()))
+"""
+
+
+def test_a_loop_is_kept_and_forgotten_with_the_update_inside_it(site: Path) -> None:
+    update = site / "nifty_research" / "core" / "update.py"
+    update.write_text(UPDATE)
+    (update.parent / "loop.py").write_text(LOOP)
+    assert run(site, FADE) == "1.75 0"
+    assert run(site, FADE) == "1.75 1"
+    update.write_text(UPDATE.replace("* 0.5", "* 2.0"))
+    assert run(site, FADE) == "7.0 0"
