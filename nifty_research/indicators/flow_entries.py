@@ -5,11 +5,22 @@
 # %% ../../nbs/indicators/flow_entries.ipynb #ef6b58ea
 from __future__ import annotations
 
-from .entries import HLC, HLCV, Entry
+from .entries import HLC, HLCV, OHLC, Entry
+from nifty_research.indicators.relations import (
+    beta_indicator,
+    correlation_indicator,
+    z_score_indicator,
+)
 from nifty_research.indicators.sessions import (
     opening_range_indicator,
     pivots_indicator,
     vwap_indicator,
+)
+from nifty_research.indicators.volatility import (
+    garman_klass_indicator,
+    parkinson_indicator,
+    volatility_indicator,
+    yang_zhang_indicator,
 )
 from nifty_research.indicators.volume import (
     accumulation_indicator,
@@ -22,7 +33,7 @@ from nifty_research.indicators.volume import (
 )
 
 # %% auto #0
-__all__ = ['VOLUME_ENTRIES', 'SESSION_ENTRIES', 'FLOW_ENTRIES']
+__all__ = ['VOLUME_ENTRIES', 'SESSION_ENTRIES', 'VOLATILITY_ENTRIES', 'RELATION_ENTRIES', 'FLOW_ENTRIES']
 
 # %% ../../nbs/indicators/flow_entries.ipynb #0e822822
 VOLUME_ENTRIES = (
@@ -90,5 +101,45 @@ SESSION_ENTRIES = (
     ),
 )
 
+# %% ../../nbs/indicators/flow_entries.ipynb #891bae4f
+VOLATILITY_ENTRIES = (
+    Entry(
+        "volatility",
+        "volatility",
+        volatility_indicator,
+        ("close",),
+        note="logarithmic returns, of one bar; sample deviation",
+    ),
+    Entry("parkinson", "volatility", parkinson_indicator, ("high", "low")),
+    Entry("garman_klass", "volatility", garman_klass_indicator, OHLC),
+    Entry("yang_zhang", "volatility", yang_zhang_indicator, OHLC),
+)
+
+# %% ../../nbs/indicators/flow_entries.ipynb #9bda9d29
+RELATION_ENTRIES = (
+    Entry("z_score", "relation", z_score_indicator, note="population deviation; 0 if still"),
+    Entry(
+        "correlation",
+        "relation",
+        correlation_indicator,
+        ("value", "other"),
+        talib="CORREL",
+        note="NaN where one of them did not move (TA-Lib 0)",
+    ),
+    Entry(
+        "beta",
+        "relation",
+        beta_indicator,
+        ("other", "value"),
+        talib="BETA",
+        note="the market first; of simple returns; NaN where it did not move (TA-Lib 0)",
+    ),
+)
+
 # %% ../../nbs/indicators/flow_entries.ipynb #b3984929
-FLOW_ENTRIES = (*VOLUME_ENTRIES, *SESSION_ENTRIES)
+FLOW_ENTRIES = (
+    *VOLUME_ENTRIES,
+    *SESSION_ENTRIES,
+    *VOLATILITY_ENTRIES,
+    *RELATION_ENTRIES,
+)

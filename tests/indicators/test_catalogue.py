@@ -26,10 +26,12 @@ IN_PRICES = {  # Outputs that are prices, or price distances: twice the price, t
 }
 FREE_OF_PRICE = {  # Outputs that do not know the unit of the price
     *("rsi", "stochastic", "williams", "cci", "rate_of_change", "percent_b", "band_width", "adx"),
-    *("volume_ratio", "cmf", "mfi"),
+    *("volume_ratio", "cmf", "mfi", "z_score", "correlation", "beta"),
+    *("volatility", "parkinson", "garman_klass", "yang_zhang"),
 }
 RUNNING_TOTALS = {"obv", "accumulation"}  # Of which only changes count
 NOT_ALL_DAY = {"opening_range", "pivots"}  # NaN where a session begins, whatever came before
+PAUSES = {*NOT_ALL_DAY, "correlation", "beta"}  # NaN where there is nothing to compare with
 NOT_WITHOUT_VOLUME = {"volume_ratio"}  # NaN against nothing
 BOUNDS = {
     "rsi": (0, 100),
@@ -42,6 +44,8 @@ BOUNDS = {
     "volume_ratio": (0, np.inf),
     "cmf": (-1, 1),
     "mfi": (0, 100),
+    "correlation": (-1, 1),
+    **dict.fromkeys(("volatility", "parkinson", "garman_klass", "yang_zhang"), (0, np.inf)),
 }
 
 
@@ -171,7 +175,7 @@ def test_warm_up_is_what_the_table_says(row: Entry) -> None:
         bars["volume"] += 1000.0
     for indicator in (small(row), row.indicator()):
         ready = ~np.isnan(over(indicator, *columns_of(row, bars))).any(axis=0)
-        assert row.name in NOT_ALL_DAY or ready[indicator.warmup :].all()
+        assert row.name in PAUSES or ready[indicator.warmup :].all()
         assert not ready[: indicator.warmup].any()
 
 
