@@ -13,7 +13,7 @@ from nifty_research.indicators.definition import (
     over,
     states_of,
 )
-from nifty_research.indicators.windows import (
+from nifty_research.indicators.extremes import (
     highest_state,
     highest_update,
     lowest_state,
@@ -95,7 +95,7 @@ def lowest(
 # %% ../../nbs/indicators/channels.ipynb #931c4c97
 @inlined
 def donchian_update(
-    state: Floats,  # Of `windows.range_state`; changed in place
+    state: Floats,  # Of `extremes.range_state`; changed in place
     high: float,  # Rupees
     low: float,  # Rupees
 ) -> tuple[float, float, float]:  # Upper, middle, lower; NaN until the window is full

@@ -16,13 +16,9 @@ from nifty_research.indicators.definition import (
     over,
     states_of,
 )
+from .extremes import range_state, range_update
 from .lags import LAG_HEAD, lag_state, lag_update
-from nifty_research.indicators.windows import (
-    mean_state,
-    mean_update,
-    range_state,
-    range_update,
-)
+from .windows import mean_state, mean_update
 
 # %% auto #0
 __all__ = ['rsi_update', 'rsi_rows', 'rsi_indicator', 'rsi', 'place_in_range', 'stochastic_update', 'stochastic_rows',
@@ -171,7 +167,7 @@ def stochastic(
 # %% ../../nbs/indicators/oscillators.ipynb #1c98f7c0
 @inlined
 def williams_update(
-    state: Floats,  # Of `windows.range_state`; changed in place
+    state: Floats,  # Of `extremes.range_state`; changed in place
     high: float,  # Rupees
     low: float,  # Rupees
     close: float,  # Rupees

@@ -8,19 +8,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nifty_research.core.compiled import kernel
-from nifty_research.indicators.windows import (
+from nifty_research.indicators.extremes import (
     highest_state,
     highest_update,
-    joint_state,
-    joint_update,
     lowest_state,
     lowest_update,
+    range_state,
+    range_update,
+)
+from nifty_research.indicators.windows import (
+    joint_state,
+    joint_update,
     mean_state,
     mean_update,
     moments_state,
     moments_update,
-    range_state,
-    range_update,
     total_update,
     weighted_state,
     weighted_update,
