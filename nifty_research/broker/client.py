@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
@@ -29,7 +29,8 @@ from nifty_research.core.errors import (
 from ..market.instruments import Instrument
 
 # %% auto #0
-__all__ = ['T', 'Sent', 'Outcome', 'error_of', 'outcome_of', 'is_local', 'Broker', 'request_token_from', 'paper_request_token']
+__all__ = ['T', 'Sent', 'Outcome', 'error_of', 'outcome_of', 'instrument_of', 'is_local', 'Broker', 'request_token_from',
+           'paper_request_token']
 
 # %% ../../nbs/broker/client.ipynb #83d09ff1
 class Sent(Enum):
@@ -86,6 +87,26 @@ def outcome_of(error: Exception, where: str) -> Outcome:
     sent = Sent.UNKNOWN if doubtful else Sent.REJECTED
     return Outcome(sent, error_type=type(error).__name__, message=str(error)[:300])
 
+# %% ../../nbs/broker/client.ipynb #d3908b4f
+def instrument_of(
+    row: Mapping[str, Any],  # as the client parses a line of GET /instruments
+) -> Instrument:
+    "An instrument of the broker's list."
+    return Instrument(
+        instrument_token=int(row["instrument_token"]),
+        exchange_token=int(row["exchange_token"]),
+        tradingsymbol=row["tradingsymbol"],
+        name=row["name"],
+        tick_size=float(row["tick_size"]),
+        lot_size=int(row["lot_size"]),
+        instrument_type=row["instrument_type"],
+        segment=row["segment"],
+        exchange=row["exchange"],
+        expiry=row["expiry"] or None,
+        strike=float(row["strike"]),
+        last_price=float(row["last_price"]),
+    )
+
 # %% ../../nbs/broker/client.ipynb #6706b0e3
 T = TypeVar("T")
 
@@ -141,22 +162,12 @@ class Broker:
     # ---- market ---------------------------------------------------------------------------------
 
     @_read
-    def instruments(self) -> list[Instrument]:
-        "Today's shares at NSE."
-        return [
-            Instrument(
-                instrument_token=int(row["instrument_token"]),
-                exchange_token=int(row["exchange_token"]),
-                tradingsymbol=row["tradingsymbol"],
-                name=row["name"],
-                tick_size=float(row["tick_size"]),
-                lot_size=int(row["lot_size"]),
-                instrument_type=row["instrument_type"],
-                segment=row["segment"],
-                exchange=row["exchange"],
-            )
-            for row in self.kite.instruments("NSE")
-        ]
+    def instruments(
+        self,
+        exchange: str = "NSE",  # NSE, NFO, BSE …
+    ) -> list[Instrument]:
+        "Today's instruments of an exchange."
+        return [instrument_of(row) for row in self.kite.instruments(exchange)]
 
     @_read
     def candles(

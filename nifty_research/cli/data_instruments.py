@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from nifty_research.market.instruments import RowFault
 
 # %% auto #0
-__all__ = ['instruments_app', 'text_of_file', 'file_list', 'filed_text', 'is_isin', 'wanted_of', 'known_record', 'known_text',
-           'instruments_import', 'instruments_search']
+__all__ = ['instruments_app', 'text_of_file', 'file_list', 'filed_record', 'filed_text', 'is_isin', 'wanted_of', 'known_record',
+           'known_text', 'instruments_import', 'instruments_fetch', 'instruments_search']
 
 # %% ../../nbs/cli/data_instruments.ipynb #d7330b1d
 _GZIP = b"\x1f\x8b"
@@ -80,6 +80,19 @@ def file_list(
             ),
         )
     return archive(rows, day_of_text(day_text), root, replace=replace), faults
+
+
+def filed_record(done: Archived, faults: Sequence[RowFault]) -> dict[str, Any]:
+    "What became of a list, as plain values."
+    return {
+        "day": str(done.day),
+        "file": str(done.path),
+        "exchanges": list(done.exchanges),
+        "added": done.added,
+        "replaced": done.replaced,
+        "identical": done.identical,
+        "left_out": [vars(fault) for fault in faults],
+    }
 
 
 def filed_text(done: Archived, faults: Sequence[RowFault]) -> str:
@@ -200,16 +213,32 @@ def instruments_import(
     done, faults = file_list(
         file, day, _store(), replace=replace, day_first=day_first, keep_good=keep_good
     )
-    record = {
-        "day": str(done.day),
-        "file": str(done.path),
-        "exchanges": list(done.exchanges),
-        "added": done.added,
-        "replaced": done.replaced,
-        "identical": done.identical,
-        "left_out": [vars(fault) for fault in faults],
-    }
-    print_result(record, filed_text(done, faults), as_json)
+    print_result(filed_record(done, faults), filed_text(done, faults), as_json)
+
+# %% ../../nbs/cli/data_instruments.ipynb #57fad264
+@instruments_app.command(
+    "fetch", epilog="Example: nifty data instruments fetch --exchange NSE,NFO,BSE,BFO"
+)
+def instruments_fetch(
+    exchange: Annotated[str, typer.Option("--exchange", help="With commas between.")] = "NSE,NFO",
+    store: Annotated[
+        Path | None, typer.Option("--store", help="Folder. Default: paths.store.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    "Fetch today's lists from the broker and file them."
+    from nifty_research.broker.access import reader_of
+    from nifty_research.broker.client import instrument_of
+    from nifty_research.cli.data_history import store_of
+    from nifty_research.core.settings import load_settings
+    from nifty_research.data.listings import archive
+
+    settings = load_settings()
+    reader, root = reader_of(settings), store_of(settings, store)
+    names = [name.strip().upper() for name in exchange.split(",") if name.strip()]
+    rows = [instrument_of(row) for name in names for row in reader.instruments(name)]
+    done = archive(rows, reader.clock.now().date(), root)
+    print_result(filed_record(done, []), filed_text(done, []), as_json)
 
 # %% ../../nbs/cli/data_instruments.ipynb #09e3c7db
 @instruments_app.command(

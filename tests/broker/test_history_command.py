@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from nifty_research.cli.main import run
 from nifty_research.core.errors import ExitCode
 from nifty_research.core.metrics import Metrics
 from nifty_research.core.settings import load_settings
+from nifty_research.data.instruments import InstrumentArchive
 from nifty_research.data.store import BarStore
 
 SETTINGS = Path(__file__).resolve().parents[2] / "settings.ini"
@@ -121,3 +123,27 @@ def test_at_kite_calls_are_counted_in_the_shared_record(home: Path) -> None:
     assert reader._throttle.take(CallKind.QUOTES) == 0.0
     assert 0.5 < other._throttle.take(CallKind.QUOTES) <= 1.000001
     assert reader.broker.kite.access_token == "efgh" and reader.broker.kite.reqsession.trust_env
+
+
+def test_the_list_of_the_day_is_filed_and_found(
+    at_exchange: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = at_exchange / "made-up"
+    fetch = ("data", "instruments", "fetch", "--exchange", "nse", "--store", str(folder), "--json")
+
+    assert run(fetch) == ExitCode.OK
+    first = json.loads(capsys.readouterr().out)
+    assert run(fetch) == ExitCode.OK
+    again = json.loads(capsys.readouterr().out)
+
+    assert first["exchanges"] == ["NSE"] and first["added"] == len(SYMBOLS)
+    assert (again["added"], again["identical"]) == (0, len(SYMBOLS))
+    listed = InstrumentArchive(folder).on(date.fromisoformat(first["day"]))
+    assert {one.tradingsymbol for one in listed.instruments} == set(SYMBOLS)
+
+
+def test_the_list_of_a_local_exchange_stays_out_of_the_store_of_real_data(
+    at_exchange: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(("data", "instruments", "fetch")) == ExitCode.USAGE
+    assert "--store" in capsys.readouterr().err
