@@ -15,7 +15,7 @@ from ..core.errors import DataError
 from ..data.bars import COLUMNS, Bars
 from ..indicators.definition import Floats, Indicator, going_on
 from .looking_back import frozen
-from .looking_further import FlowIndicators
+from .looking_further import FurtherIndicators
 
 # %% auto #0
 __all__ = ['Label', 'Scores', 'Indicators', 'Strategy', 'HeldIndicators', 'check_scores', 'check_causal']
@@ -31,7 +31,7 @@ class Scores:
     exit: Floats  # (T, N) in [0, 1]: wish to leave whatever is held; 0 or NaN none
 
 # %% ../../nbs/strategies/contract.ipynb #5186c4f1
-class Indicators(FlowIndicators):
+class Indicators(FurtherIndicators):
     "Indicators over a whole history: what a strategy gets as `ind` in research and backtests."
 
 # %% ../../nbs/strategies/contract.ipynb #09a6964e
