@@ -32,7 +32,7 @@ from ..core.errors import ExitCode, UsageError
 if TYPE_CHECKING:
     from nifty_research.core.settings import Settings
     from nifty_research.data.bars import Bars
-    from nifty_research.strategies.proof import Proof
+    from nifty_research.strategies.proof_findings import Proof
 
 # %% auto #0
 __all__ = ['ROWS', 'SYMBOLS', 'function_of', 'recorded_bars', 'proof_of', 'prove_command']

@@ -39,8 +39,9 @@ def _numbers(values: Any) -> Floats:
     if given.dtype.kind in "mM":
         return np.where(np.isnat(given), np.nan, given.astype(np.int64).astype(np.float64))
     if given.dtype.kind in "OUS":
-        flat = np.array([_number(one) for one in given.ravel().tolist()], dtype=np.float64)
-        return flat.reshape(given.shape)
+        codes, kinds = pd.factorize(given.ravel())  # -1 is missing
+        numbers = np.array([*(_number(one) for one in kinds), np.nan], dtype=np.float64)
+        return numbers[codes].reshape(given.shape)
     raise DataError(
         "values of this type cannot be compared",
         where="answer of the function",

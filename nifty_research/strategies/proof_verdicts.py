@@ -21,8 +21,9 @@ import nifty_research
 from ..core.compiled import cache_folder
 from ..core.errors import ComplianceError
 from .contract import Strategy
-from .proof import Proof, prove
+from .proof import prove
 from .proof_bars import proof_bars
+from .proof_findings import Proof
 from .registry import strategy_parameters
 
 # %% auto #0
@@ -42,7 +43,9 @@ class Verdict:
 
 _PACKAGE = "nifty_research"
 _ROOT = Path(next(iter(nifty_research.__path__)))
-_PROOF = tuple(f"{_PACKAGE}.strategies.proof{one}" for one in ("", "_answers", "_bars", "_subject"))
+_PROOF = tuple(
+    f"{_PACKAGE}.strategies.proof{one}" for one in ("", "_answers", "_bars", "_checks", "_subject")
+)
 
 
 @lru_cache(maxsize=1024)

@@ -17,8 +17,9 @@ from nifty_research.core.errors import ComplianceError, DataError
 from nifty_research.data.bars import Bars
 from nifty_research.data.synthetic import synthetic_bars
 from nifty_research.strategies.moving_average import MovingAverage
-from nifty_research.strategies.proof import Proof, prove
+from nifty_research.strategies.proof import prove
 from nifty_research.strategies.proof_bars import proof_bars
+from nifty_research.strategies.proof_findings import Proof
 
 CUTS = {"stretch": 120, "others": 80}  # Enough for these; the default has more
 
