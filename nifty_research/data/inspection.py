@@ -12,12 +12,13 @@ from pathlib import Path
 
 import pandas as pd
 
-from ..core.errors import DataError, MissingDataError
+from ..core.errors import MissingDataError
 from .asking import Interval
 from .bars import ZONE, Bars
 from .expected import Presence
 from .findings import ALL_SYMBOLS, Findings, joined
 from .gaps import completeness
+from .measured import lines_of_file
 from .price_faults import DAY_MINUTES, Thresholds
 from .quality import Prices, check, present_of
 from .store import BarStore
@@ -166,42 +167,6 @@ def inspect_store(
     return _put_together(parts, minutes, str(store.root))
 
 # %% ../../nbs/data/inspection.ipynb #5e1895bd
-def _table_of(path: Path) -> pd.DataFrame:
-    "A Parquet or CSV file with the columns that the checks need."
-    if not path.is_file():
-        raise MissingDataError("no such file", where=str(path), remedy="check the path")
-    try:
-        table = pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path)
-    except (OSError, ValueError) as error:
-        raise DataError(
-            "the file cannot be read",
-            where=str(path),
-            value=f"{type(error).__name__}: {str(error)[:120]}",
-            remedy="give a Parquet file or a CSV with a header",
-        ) from error
-    if "timestamp" not in table.columns and "date" in table.columns:
-        days = pd.to_datetime(table["date"])
-        table = table.assign(timestamp=days.dt.tz_localize(ZONE) if days.dt.tz is None else days)
-    missing = [n for n in ("symbol", "timestamp", "open", "high", "low", "close") if n not in table]
-    if missing:
-        raise DataError(
-            f"no column {', '.join(missing)}",
-            where=str(path),
-            value=", ".join(map(str, table.columns)),
-            remedy="rename the columns; a daily file may have date in the place of timestamp",
-        )
-    stamps = pd.to_datetime(table["timestamp"])
-    if stamps.dt.tz is None:
-        raise DataError(
-            "timestamps carry no time zone",
-            where=str(path),
-            value=str(stamps.iloc[0]) if len(stamps) else None,
-            remedy="write times with their offset, 2021-04-05T09:15:00+05:30",
-        )
-    table = table.rename(columns={"deliverable_qty": "delivered"})
-    return table.assign(timestamp=stamps.dt.tz_convert(ZONE), symbol=table["symbol"].astype("str"))
-
-
 def _chosen(
     table: pd.DataFrame, symbols: Sequence[str] | None, span: tuple[date | None, date | None]
 ) -> pd.DataFrame:
@@ -227,7 +192,8 @@ def inspect_file(
     limits: Thresholds | None = None,
 ) -> Inspection:
     "Check the prices of a file before they go anywhere."
-    table = _chosen(_table_of(Path(path)), symbols, span)
+    lines = lines_of_file(Path(path)).rename(columns={"deliverable_qty": "delivered"})
+    table = _chosen(lines, symbols, span)
     if table.empty:
         raise MissingDataError(
             "the file has no such rows",

@@ -14,7 +14,7 @@ from ..core.errors import DataError, MissingDataError
 from .bars import ZONE, Bars
 
 # %% auto #0
-__all__ = ['bars_of_file']
+__all__ = ['lines_of_file', 'bars_of_file']
 
 # %% ../../nbs/data/measured.ipynb #92e15851
 _NEEDED = ("symbol", "open", "high", "low", "close")
@@ -22,7 +22,7 @@ _PRICES = ["open", "high", "low", "close"]
 
 
 def _lines(path: Path) -> pd.DataFrame:
-    "The table in a file."
+    "The table in a file, as it stands there."
     if not path.is_file():
         raise MissingDataError("no such file", where=str(path), remedy="check the path")
     try:
@@ -51,7 +51,7 @@ def _stamped(table: pd.DataFrame, path: Path) -> pd.DataFrame:
     "The table with zoned timestamps; days begin at midnight."
     if "timestamp" not in table:
         days = pd.to_datetime(table["date"])
-        return table.assign(timestamp=days.dt.tz_localize(ZONE))
+        return table.assign(timestamp=days.dt.tz_localize(ZONE) if days.dt.tz is None else days)
     stamps = pd.to_datetime(table["timestamp"])
     if stamps.dt.tz is None:
         raise DataError(
@@ -61,6 +61,14 @@ def _stamped(table: pd.DataFrame, path: Path) -> pd.DataFrame:
             remedy="write times with their offset, 2021-04-05T09:15:00+05:30",
         )
     return table.assign(timestamp=stamps.dt.tz_convert(ZONE))
+
+
+def lines_of_file(
+    path: Path,  # Parquet or CSV: symbol, timestamp or date, open, high, low, close, …
+) -> pd.DataFrame:  # All its columns, with timestamp in IST
+    "The lines of a file of bars, whatever else it holds."
+    table = _stamped(_lines(path), path)
+    return table.assign(symbol=table["symbol"].astype("str"))
 
 # %% ../../nbs/data/measured.ipynb #401e8454
 def _interval_of(table: pd.DataFrame) -> int:
@@ -78,7 +86,7 @@ def bars_of_file(
     interval_minutes: int | None = None,  # None: as the times of the file say; 1440 for days
 ) -> Bars:
     "Bars of a file for measuring."
-    table = _stamped(_lines(Path(path)), Path(path))
+    table = lines_of_file(Path(path))
     if "volume" not in table:
         table = table.assign(volume=0.0)
     numbers = table[[*_PRICES, "volume"]].astype("float64")
@@ -87,9 +95,7 @@ def bars_of_file(
     if (values[:, 4] > 0).any():
         # Days without volume are holidays that a vendor filled with the last price.
         sound &= values[:, 4] > 0
-    frame = pd.concat([table["symbol"].astype("str"), table["timestamp"], numbers], axis=1).loc[
-        sound
-    ]
+    frame = pd.concat([table["symbol"], table["timestamp"], numbers], axis=1).loc[sound]
     frame = frame.drop_duplicates(["symbol", "timestamp"])
     if frame.empty:
         raise MissingDataError(
