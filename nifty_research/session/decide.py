@@ -25,40 +25,13 @@ from nifty_research.strategies.contract import (
     check_scores,
 )
 from ..strategies.ensemble import Ensemble, Opinion, Seat
-from ..strategies.registry import load_strategy
+from ..strategies.proof_history import not_held
+from ..strategies.regime import RegimeRule
+from ..strategies.seating import seat_of, seated
 from ..strategies.votes import VoteTable, vote_table
 
 # %% auto #0
-__all__ = ['TRIED_ROWS', 'goes_through_ind', 'View', 'Decider', 'backtest_of']
-
-# %% ../../nbs/session/decide.ipynb #ff443c3a
-_log = get_logger("session.decide")
-TRIED_ROWS = 400  # One by one, the last ones there are: a day of minutes
-
-
-def _differ(one: Floats, other: Floats) -> bool:
-    return not np.array_equal(one, other, equal_nan=True)
-
-
-def goes_through_ind(
-    strategy: Strategy,
-    bars: Bars,  # Some hundred are enough
-) -> bool:  # False where that cannot be known: no bars, or too few for a score
-    "Whether a strategy that is given one bar after the other says what it says of all at once."
-    rows = len(bars.index)
-    whole = strategy.scores(bars, Indicators())
-    held, cut = HeldIndicators(), max(0, rows - TRIED_ROWS)
-    try:
-        pieces = [held.follow(strategy, bars.rows(0, cut))] if cut else []
-        pieces += [held.follow(strategy, bars.rows(row, row + 1)) for row in range(cut, rows)]
-    except Exception as error:  # whatever a strategy raises when it misses the bars before
-        _log.info("a strategy cannot take one bar", strategy=strategy.name, error=str(error))
-        return False
-    entries = [piece.entry for piece in pieces]
-    exits = [piece.exit for piece in pieces]
-    return bool(np.isfinite(whole.entry[cut:]).any()) and not (
-        _differ(np.concatenate(entries), whole.entry) or _differ(np.concatenate(exits), whole.exit)
-    )
+__all__ = ['View', 'Thinker', 'needs_window', 'Decider', 'backtest_of']
 
 # %% ../../nbs/session/decide.ipynb #74e480e0
 @dataclass(frozen=True)
@@ -68,6 +41,7 @@ class View:
     scores: Opinion
     members: tuple[Scores, ...]  # One a seat
     ensemble: Ensemble
+    regimes: Floats | None  # (T, N), or (T, 1) where all symbols share one; none: weighs nothing
     atr: Floats  # (T, N) rupees
 
     def table(
@@ -76,50 +50,95 @@ class View:
         column: int,
     ) -> VoteTable:
         "The votes on one bar and symbol."
-        return vote_table(self.ensemble, self.members, row, column)
+        regime = 0.0
+        if self.regimes is not None:
+            regime = float(self.regimes[row, min(column, self.regimes.shape[1] - 1)])
+        return vote_table(self.ensemble, self.members, row, column, regime)
+
+    def last_row(self) -> View:
+        "The last bar alone."
+        last = slice(-1, None)
+        scores = self.scores
+        return View(
+            Opinion(scores.entry[last], scores.exit[last], scores.lean[last]),
+            tuple(Scores(one.entry[last], one.exit[last]) for one in self.members),
+            self.ensemble,
+            None if self.regimes is None else self.regimes[last],
+            self.atr[last],
+        )
+
+# %% ../../nbs/session/decide.ipynb #fdba4214
+def _seated(strategies: Sequence[Strategy], settings: Settings) -> tuple[Seat, ...]:
+    "Seats of strategies that are given and not configured: all alike."
+    return tuple(seat_of(one, 1.0, settings.regime) for one in strategies)
 
 
-def _part(scores: Scores, rows: slice) -> Scores:
-    return Scores(scores.entry[rows], scores.exit[rows])
-
-# %% ../../nbs/session/decide.ipynb #c2cf94cd
-class Decider:
-    "The configured strategies and their ensemble."
+class Thinker:
+    "Strategies, regime and ensemble of some settings, over whole arrays."
 
     def __init__(
         self,
         settings: Settings,
-        strategies: tuple[Strategy, ...] = (),  # none: the configured one
+        strategies: tuple[Strategy, ...] = (),  # none: the configured ones
     ) -> None:
         self.settings = settings
-        name = settings.strategy.name
-        self.strategies = strategies or (load_strategy(name, settings.parameters(name)),)
-        self.ensemble = Ensemble(
-            tuple(Seat(one.name, threshold=one.threshold) for one in self.strategies),
-            settings.ensemble.minimum_agreement,
-        )
-        self._held = HeldIndicators()
-        self._seen = 0  # rows of the growing window
-        self._last_stamp = 0
-        self._by_window: frozenset[str] = frozenset()  # strategies that need the whole window
+        if strategies:
+            self.strategies, seats = strategies, _seated(strategies, settings)
+        else:
+            chosen = seated(settings)
+            self.strategies = tuple(one.strategy for one in chosen)
+            seats = tuple(one.seat for one in chosen)
+        self.ensemble = Ensemble(seats, settings.ensemble.minimum_agreement)
+        voters = [seat for seat in seats if seat.weight > 0.0]
+        is_weighed = len(voters) > 1 and any(set(seat.factors) != {1.0} for seat in voters)
+        self.regime = RegimeRule(settings.regime) if is_weighed else None
 
     def view(self, bars: Bars) -> View:
         "What is thought of every bar."
-        return self._view(bars, slice(None))
+        ind = Indicators()
+        return self._view([one.scores(bars, ind) for one in self.strategies], bars, ind)
 
     def last_view(self, bars: Bars) -> View:
         "What is thought of the last bar alone, one row; the window is computed as a whole."
-        return self._view(bars, slice(len(bars.index) - 1, None))
+        return self.view(bars).last_row()
 
-    def _view(self, bars: Bars, rows: slice) -> View:
-        indicators = Indicators()
-        scores = [strategy.scores(bars, indicators) for strategy in self.strategies]
-        atr = indicators.atr(bars, self.settings.risk.atr_period)
-        return self._seen_as([_part(one, rows) for one in scores], atr[rows])
-
-    def _seen_as(self, scores: Sequence[Scores], atr: Floats) -> View:
+    def _view(self, scores: Sequence[Scores], bars: Bars, ind: Indicators) -> View:
+        "The members' scores of some bars, weighed."
+        regimes = self.regime.weighing(bars, ind) if self.regime else None
+        atr = ind.atr(bars, self.settings.risk.atr_period)
+        opinion = self.ensemble.combine(scores, regimes)
         # A copy: what `ind` gives is read-only, and the engine is compiled for one kind of array.
-        return View(self.ensemble.combine(scores), tuple(scores), self.ensemble, atr.copy())
+        return View(opinion, tuple(scores), self.ensemble, regimes, atr.copy())
+
+# %% ../../nbs/session/decide.ipynb #a4466237
+_log = get_logger("session.decide")
+
+
+def needs_window(
+    strategy: Strategy,
+    bars: Bars,  # A day or more
+) -> str:  # Why; empty: it can be given one bar after the other
+    "Whether a strategy is right only on all bars since a fixed one."
+    if not len(bars.index):
+        return "there are no bars to try it on"
+    if not np.isfinite(strategy.scores(bars, Indicators()).entry).any():
+        return "there are too few bars to try it on"
+    return not_held(strategy, bars)
+
+# %% ../../nbs/session/decide.ipynb #dcb1d41a
+class Decider(Thinker):
+    "The same, going on from bar to bar of a window that grows."
+
+    def __init__(
+        self,
+        settings: Settings,
+        strategies: tuple[Strategy, ...] = (),  # none: the configured ones
+    ) -> None:
+        super().__init__(settings, strategies)
+        self._held = HeldIndicators()
+        self._seen = 0  # rows of the window
+        self._last_stamp = 0
+        self.by_window: frozenset[str] = frozenset()  # strategies that need the whole window
 
     def begin(
         self,
@@ -127,13 +146,10 @@ class Decider:
     ) -> None:
         "Begin a growing window: choose each strategy's way, and take in its first rows."
         self._held, self._seen, self._last_stamp = HeldIndicators(), 0, 0
-        self._by_window = frozenset(
-            one.name for one in self.strategies if not goes_through_ind(one, warm_up)
-        )
-        for name in self._by_window if len(warm_up.index) else ():
-            _log.warning(
-                "reckoned on the whole window each bar, for it looks back beside ind", strategy=name
-            )
+        reasons = {one.name: needs_window(one, warm_up) for one in self.strategies}
+        self.by_window = frozenset(name for name, reason in reasons.items() if reason)
+        for name in sorted(self.by_window):
+            _log.info("reckoned on the whole window", strategy=name, reason=reasons[name])
         if len(warm_up.index):
             self.next_view(warm_up)
 
@@ -144,16 +160,16 @@ class Decider:
         "What is thought of the last bar; only rows that are new are reckoned."
         fresh = self._fresh_rows(window)
         self._held.next_rows(fresh)
-        last = slice(len(fresh.index) - 1, None)
         scores = []
         for strategy in self.strategies:
-            if strategy.name in self._by_window:
+            if strategy.name in self.by_window:
                 whole = strategy.scores(window, Indicators())
-                scores.append(_part(whole, slice(len(window.index) - 1, None)))
+                part = slice(-len(fresh.index), None)
+                scores.append(Scores(whole.entry[part], whole.exit[part]))
             else:
-                scores.append(_part(strategy.scores(fresh, self._held), last))
-        atr = self._held.atr(fresh, self.settings.risk.atr_period)
-        return self._seen_as(scores, atr[last])
+                scores.append(strategy.scores(fresh, self._held))
+        view = self._view(scores, fresh, self._held)
+        return view if len(fresh.index) == 1 else view.last_row()
 
     def _fresh_rows(self, window: Bars) -> Bars:
         "The rows since the last call; DataError where the window has not simply grown."

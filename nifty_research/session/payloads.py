@@ -8,15 +8,18 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from ..engine.book import BarPhase, Denial, Integers, Reason, Records
+import numpy as np
+
+from ..engine.book import BarPhase, Denial, Integers, Purpose, Reason, Records
 from ..engine.fill import to_paise
 from ..execution.messages import Fill
 from ..market.charges import HEADS
+from .decide import View
 from .record import iso, listed, packed_state
 from .window import BarBuilder
 
 # %% auto #0
-__all__ = ['bar_event', 'decision_event', 'day_closed_event', 'fill_event', 'denial_event']
+__all__ = ['bar_event', 'decision_event', 'votes_of', 'day_closed_event', 'fill_event', 'denial_event']
 
 # %% ../../nbs/session/payloads.ipynb #64f4bd01
 def bar_event(start: datetime, builder: BarBuilder) -> dict[str, Any]:
@@ -30,8 +33,9 @@ def decision_event(
     positions: Records,  # POSITION, one row a symbol
     account: Records,  # ACCOUNT, one row
     latency_us: int,  # of the bar before
+    votes: dict[str, Any],  # of `votes_of`
 ) -> dict[str, Any]:
-    "What a decision left behind: money, and the whole state to go on from."
+    "What a decision left behind: money, votes, and the whole state to go on from."
     owner = account[0]
     return {
         "time": iso(moment),
@@ -39,8 +43,20 @@ def decision_event(
         "cash_paise": int(owner["cash"]),
         "halted": int(owner["halted"]),
         "latency_us": latency_us,
+        "votes": votes,
         "state": packed_state(positions, account),
     }
+
+
+def votes_of(
+    view: View,  # One row
+    symbols: tuple[str, ...],
+    intents: Records,  # INTENT, of this close
+) -> dict[str, Any]:  # By symbol
+    "The votes on what is entered or left at a close; those on all else can be reckoned again."
+    acted = np.isin(intents["purpose"], (Purpose.ENTRY, Purpose.EXIT))
+    columns = sorted(set(intents["symbol"][acted].tolist()))
+    return {symbols[column]: view.table(0, column).brief() for column in columns}
 
 
 def day_closed_event(

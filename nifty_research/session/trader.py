@@ -47,6 +47,7 @@ from nifty_research.session.payloads import (
     decision_event,
     denial_event,
     fill_event,
+    votes_of,
 )
 from .record import Recorder
 from .window import BarBuilder, Window
@@ -325,8 +326,9 @@ class Trader:
             self.buffers.denials,
             self.buffers.counts,
         )
+        votes = votes_of(view, self.plan.symbols, self.buffers.intents[: self.buffers.counts[0]])
         events.append(("bar", bar_event(barrier.bar, self.builder)))
-        self._write_and_send(events, decided_since=barrier.heard_at)
+        self._write_and_send(events, barrier.heard_at, votes)
         self.builder.begin()
         self.bars_done += 1
         self._look_for_stop()
@@ -363,7 +365,12 @@ class Trader:
             )
         return self.day
 
-    def _write_and_send(self, events: Events, decided_since: float | None = None) -> None:
+    def _write_and_send(
+        self,
+        events: Events,
+        decided_since: float | None = None,
+        votes: dict[str, Any] | None = None,
+    ) -> None:
         "One commit of events and intents, then send, then the answers; again while more follows."
         while True:
             intents, denials = self.buffers.take()
@@ -372,7 +379,7 @@ class Trader:
             if decided_since is not None:
                 last_us = self.latencies_us[-1] if self.latencies_us else 0
                 now = self.clock.now()
-                decision = decision_event(now, self.positions, self.account, last_us)
+                decision = decision_event(now, self.positions, self.account, last_us, votes or {})
                 events.append(("decision", decision))
             if events:
                 self.recorder.record(events)

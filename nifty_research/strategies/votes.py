@@ -130,6 +130,16 @@ class VoteTable:
             "votes": [vote.record() for vote in self.votes],
         }
 
+    def brief(self) -> dict[str, Any]:
+        "What the journal keeps of it: weights and thresholds stand in the settings of the run."
+        return {
+            "why": self.why,
+            "regime": REGIME_NAMES[self.regime],
+            "lean": _number(self.lean),
+            "exit": _number(self.exit),
+            "scores": {one.strategy_name: _number(one.entry) for one in self.votes},
+        }
+
     def lines(self) -> list[str]:
         "For a person, one line a member."
         lines = []

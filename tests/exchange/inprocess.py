@@ -212,7 +212,10 @@ class FixedViews:
         row = int(self.bars.index.get_loc(window.index[-1]))
         one = slice(row, row + 1)
         scores = SimpleNamespace(entry=self.entry[one], exit=self.exit[one], lean=self.lean[one])
-        return SimpleNamespace(scores=scores, atr=self.atr[one])
+        return SimpleNamespace(scores=scores, atr=self.atr[one], table=self._no_table)
+
+    def _no_table(self, row: int, column: int) -> SimpleNamespace:
+        return SimpleNamespace(brief=lambda: {"why": f"given for row {row}, column {column}"})
 
 
 @dataclass
