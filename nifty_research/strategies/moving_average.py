@@ -10,49 +10,29 @@ from typing import ClassVar
 
 import numpy as np
 
-from ..core.compiled import kernel
 from ..core.errors import SettingsError
 from ..data.bars import Bars
-from ..indicators.averages import Floats
+from .confidence import ATR_PERIOD, crossing_confidences
 from .contract import Indicators, Scores
+from .signal_quality import SignalQuality
 
 # %% auto #0
-__all__ = ['ATR_PERIOD', 'crossing_confidence', 'crossing_confidences', 'MovingAverage']
+__all__ = ['distance_weight', 'MovingAverage']
 
 # %% ../../nbs/strategies/moving_average.ipynb #6ee2a7ee
-ATR_PERIOD = 14  # Bars; the yardstick of a crossing's strength
+_ODDS_FOR, _ODDS_AGAINST = 7.0, 3.0  # Of a crossing of strength one: 0.70
 
 
-@kernel
-def crossing_confidence(
-    jump: float,  # Rupees the distance of the averages moved on the crossing bar; 0: no crossing
-    atr: float,  # Rupees; NaN: not ready
-    weight: float,  # 2 / (fast + 1) - 2 / (slow + 1)
-) -> float:  # In (-1, 1), sign of the jump; 0 no crossing, NaN not ready
-    "Confidence of one crossing."
-    if jump != jump or atr != atr:
-        return np.nan
-    unit = weight * atr
-    strength = 7.0 * (jump / unit) if jump != 0.0 and unit > 0.0 else 0.0
-    return strength / (abs(strength) + 3.0)
-
-# %% ../../nbs/strategies/moving_average.ipynb #600ecb8f
-@kernel
-def crossing_confidences(
-    jumps: Floats,  # (T, N)
-    ranges: Floats,  # (T, N)
-    weight: float,  # As in `crossing_confidence`
-) -> Floats:  # (T, N)
-    "Confidence of each crossing."
-    out = np.empty(jumps.shape)
-    for row in range(jumps.shape[0]):
-        for column in range(jumps.shape[1]):
-            out[row, column] = crossing_confidence(jumps[row, column], ranges[row, column], weight)
-    return out
+def distance_weight(
+    fast: int,  # Bars
+    slow: int,  # Bars
+) -> float:
+    "How far the distance of the averages moves when the price moves by one."
+    return 2.0 / (fast + 1.0) - 2.0 / (slow + 1.0)
 
 # %% ../../nbs/strategies/moving_average.ipynb #558c55ca
 @dataclass(frozen=True)
-class MovingAverage:
+class MovingAverage(SignalQuality):
     "Follow crossings of two exponential averages, surer the more abrupt the crossing."
 
     fast: int = 5  # Bars, at least 1
@@ -60,21 +40,16 @@ class MovingAverage:
     threshold: float = 0.70  # Confidence from which on it fires, in (0, 1]
 
     name: ClassVar[str] = "moving_average"
+    kind: ClassVar[str] = "trend"
 
     def __post_init__(self) -> None:
+        self.check_quality(self.name, self.threshold)
         if not 1 <= self.fast < self.slow:
             raise SettingsError(
                 "the fast average needs at least 1 bar and fewer than the slow one",
                 where="strategy moving_average",
                 value=f"fast={self.fast}, slow={self.slow}",
                 remedy="for example fast=5, slow=15",
-            )
-        if not 0.0 < self.threshold <= 1.0:
-            raise SettingsError(
-                "threshold must be above 0 and at most 1",
-                where="strategy moving_average",
-                value=self.threshold,
-                remedy="for example 0.70",
             )
 
     @property
@@ -89,6 +64,7 @@ class MovingAverage:
     ) -> Scores:
         "Confidence on crossing bars, 0 between them, NaN while warming up."
         distance = ind.ema(bars.close, self.fast) - ind.ema(bars.close, self.slow)
-        weight = 2.0 / (self.fast + 1.0) - 2.0 / (self.slow + 1.0)
-        entry = crossing_confidences(ind.crossing(distance), ind.atr(bars, ATR_PERIOD), weight)
-        return Scores(entry, np.zeros(bars.shape))
+        weight = distance_weight(self.fast, self.slow)
+        jump, ranges = ind.crossing(distance), ind.atr(bars, ATR_PERIOD)
+        entry = crossing_confidences(jump, ranges, weight, _ODDS_FOR, _ODDS_AGAINST)
+        return Scores(self.confirmed(entry, self.threshold, bars, ind), np.zeros(bars.shape))

@@ -26,7 +26,14 @@ from nifty_research.strategies.contract import (
 from nifty_research.strategies.registry import load_strategy, strategy_parameters
 
 ROOT = Path(__file__).resolve().parents[2]
-NAMES = ("rsi_reversion", "bollinger_breakout", "volume_breakout", "momentum", "macd")
+NAMES = (
+    "moving_average",
+    "rsi_reversion",
+    "bollinger_breakout",
+    "volume_breakout",
+    "momentum",
+    "macd",
+)
 PLAIN = {name: load_strategy(name, {}) for name in NAMES}
 SWITCHED = {
     name: load_strategy(
