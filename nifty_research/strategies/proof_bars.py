@@ -41,7 +41,6 @@ def _spoil(arrays: Mapping[str, FloatArray], column: int, rng: np.random.Generat
     gone = (rng.random(rows) < _HOLES) | _runs(rows, 1 + rows // 1000, 12, rng)
     kind = column % 5
     if kind == 0:
-        gone[:30] = True
         for name in _NAMES[:4]:
             arrays[name][rows * 3 // 5 :, column] /= _SPLIT
         arrays["volume"][rows * 3 // 5 :, column] *= _SPLIT
@@ -63,12 +62,15 @@ def _spoil(arrays: Mapping[str, FloatArray], column: int, rng: np.random.Generat
 def with_trouble(
     bars: Bars,
     seed: int = 5,  # The same seed makes the same trouble
+    late: int = 30,  # Bars that are missing at the start, of shares that do not list late
 ) -> Bars:
     "The same bars with holes, halts, a late listing, a standing price, no trades and a split."
     rng = np.random.default_rng(seed)
     arrays = {name: getattr(bars, name).copy() for name in COLUMNS}
     for column in range(bars.shape[1]):
         _spoil(arrays, column, rng)
+        for values in arrays.values():
+            values[:late, column] = np.nan
     return Bars(
         bars.index, bars.symbols, **arrays, interval_minutes=bars.interval_minutes, extra=bars.extra
     )
@@ -105,7 +107,7 @@ def proof_bars(
     bars = synthetic_bars(
         SYMBOLS[:symbols], days[:needed], interval_minutes=interval_minutes, seed=seed
     )
-    return with_trouble(bars.rows(0, min(rows, len(bars.index))))
+    return with_trouble(bars.rows(0, min(rows, len(bars.index))), late=0)
 
 # %% ../../nbs/strategies/proof_bars.ipynb #f92a936d
 Cuts = NDArray[np.int64]  # Number of rows that are kept
