@@ -42,6 +42,7 @@ from nifty_research.indicators.oscillators import (
     stochastic_indicator,
     williams_indicator,
 )
+from .pattern_entries import PATTERN_ENTRIES
 from .ranges import atr_indicator
 from .trends import adx_indicator, supertrend_indicator
 
@@ -163,6 +164,7 @@ CATALOGUE: tuple[Entry, ...] = (
     *_CORRIDORS,
     *_TRENDS,
     *FLOW_ENTRIES,
+    *PATTERN_ENTRIES,
 )
 
 

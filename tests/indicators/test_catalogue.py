@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 import nifty_research.indicators
 from nifty_research.core.errors import DataError, SettingsError
+from nifty_research.indicators.candles import PATTERNS
 from nifty_research.indicators.catalogue import CATALOGUE, Entry
 from nifty_research.indicators.definition import Indicator, going_on, over
 
@@ -21,16 +22,17 @@ FILLS = {"latest"}  # Gives a value for a missing bar, on purpose
 IN_PRICES = {  # Outputs that are prices, or price distances: twice the price, twice the value
     *("sma", "ema", "wma", "dema", "tema", "wilder", "momentum", "macd", "bollinger", "keltner"),
     *("donchian", "highest", "lowest", "atr", "crossing", "lag", "latest"),
-    *("vwap", "opening_range", "pivots"),
+    *("vwap", "opening_range", "pivots", "breakout", "double_top", "double_bottom"),
     *("volume_average", "obv", "accumulation", "chaikin"),  # shares, of which there are four times
 }
 FREE_OF_PRICE = {  # Outputs that do not know the unit of the price
     *("rsi", "stochastic", "williams", "cci", "rate_of_change", "percent_b", "band_width", "adx"),
     *("volume_ratio", "cmf", "mfi", "z_score", "correlation", "beta"),
-    *("volatility", "parkinson", "garman_klass", "yang_zhang"),
+    *("volatility", "parkinson", "garman_klass", "yang_zhang", "inside_bar", "gap"),
+    *PATTERNS,
 }
 RUNNING_TOTALS = {"obv", "accumulation"}  # Of which only changes count
-NOT_ALL_DAY = {"opening_range", "pivots"}  # NaN where a session begins, whatever came before
+NOT_ALL_DAY = {"opening_range", "pivots", "gap"}  # NaN where a session begins, whatever came before
 PAUSES = {*NOT_ALL_DAY, "correlation", "beta"}  # NaN where there is nothing to compare with
 NOT_WITHOUT_VOLUME = {"volume_ratio"}  # NaN against nothing
 BOUNDS = {
@@ -45,6 +47,8 @@ BOUNDS = {
     "cmf": (-1, 1),
     "mfi": (0, 100),
     "correlation": (-1, 1),
+    "inside_bar": (0, 1),
+    **dict.fromkeys(PATTERNS, (-100, 100)),
     **dict.fromkeys(("volatility", "parkinson", "garman_klass", "yang_zhang"), (0, np.inf)),
 }
 
