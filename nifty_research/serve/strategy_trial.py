@@ -139,7 +139,8 @@ def entries_and_exits(
     leaving = np.flatnonzero(exit_ > 0)
     axes.plot(leaving, close[leaving], "x", color="#e0a030", markersize=4)
     rows = np.linspace(0, len(close) - 1, 5).astype(int).tolist()
-    form = "%H:%M" if bars.index[0].date() == bars.index[-1].date() else "%d %b"
+    days = (bars.index[-1].date() - bars.index[0].date()).days
+    form = "%H:%M" if days == 0 else "%d %b %H:%M" if days < 3 else "%d %b"
     axes.set_xticks(rows, [f"{bars.index[row]:{form}}" for row in rows], fontsize=7)
     axes.tick_params(labelsize=7)
     fired = int((np.abs(entry) >= threshold).sum())
