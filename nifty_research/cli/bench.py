@@ -291,6 +291,7 @@ MODULES = {  # parts that a module of their own measures, by its `figures(data, 
     "store": "nifty_research.cli.bench_store",
     "import": "nifty_research.cli.bench_import",
     "caches": "nifty_research.cli.bench_caches",
+    "proof": "nifty_research.cli.bench_proof",
     "indicators": "nifty_research.cli.bench_indicators",
 }
 PARTS = ("engine", "session", "start", "parity", *MODULES)

@@ -42,6 +42,7 @@ from nifty_research.cli.options import (
     choice_of,
 )
 from .output import error_block, exit_code_of, print_result, text_table
+from .proving import prove_command
 from ..core.errors import ExitCode
 
 # %% auto #0
@@ -88,6 +89,7 @@ RunArgument = Annotated[
     str, typer.Argument(help="Run, as nifty runs lists it; a unique part will do.")
 ]
 RunOption = Annotated[str | None, typer.Option("--run", help="Run. Default: the newest.")]
+app.command("prove", epilog="Example: nifty prove moving_average")(prove_command)
 
 # %% ../../nbs/cli/main.ipynb #2fe2eccd
 @app.command(
@@ -326,7 +328,7 @@ def bench(
         list[str] | None,
         typer.Option(
             "--part",
-            help="engine, session, start, parity, rules, store, import, caches; may be repeated.",
+            help="One of the parts, see nbs/cli/bench; may be repeated.",
         ),
     ] = None,
     data: Annotated[
