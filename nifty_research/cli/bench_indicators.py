@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from .measure import Figure, Say, below
-from ..indicators.catalogue import CATALOGUE, Entry, entry
+from ..indicators.catalogue import CATALOGUE, Entry
 from ..indicators.definition import Floats, Indicator, going_on, over
 
 # %% auto #0
