@@ -11,17 +11,25 @@ from ..core.compiled import inlined, kernel
 from .definition import Floats
 
 # %% auto #0
-__all__ = ['UNITS', 'BAR', 'HEAD', 'SHAPE_STATE', 'push_bar', 'is_white', 'colour', 'body_of', 'body_top', 'body_bottom',
+__all__ = ['UNITS', 'BAR', 'HEAD', 'SHAPE_STATE', 'older', 'push_bar', 'is_white', 'colour', 'body_of', 'body_top', 'body_bottom',
            'upper_shadow', 'lower_shadow', 'against_usual', 'is_doji', 'hardly']
 
 # %% ../../nbs/indicators/candle_shapes.ipynb #2e364807
 UNITS = 10_000.0  # Hundredths of a paisa in a rupee; finer than any tick
 BAR = 7  # Numbers of a bar: open, high, low, close; ten bodies, ten ranges, five ranges before it
-HEAD = 3  # Numbers of a state before its bars: pattern, bars to come, place in the rings
+HEAD = 4  # Numbers of a state before its bars: pattern, bars to come, place in rings, newest bar
 _SUMS = HEAD + 4 * BAR  # Ten bodies, ten ranges, five ranges, the newest bar included
 _BODIES = _SUMS + 3
 _RANGES = _BODIES + 10
 SHAPE_STATE = _RANGES + 10
+
+
+@kernel
+def older(
+    at: int,  # Where a bar begins in the state
+) -> int:
+    "Where the bar before begins."
+    return at - BAR if at > HEAD else at + 3 * BAR
 
 
 @inlined
@@ -31,26 +39,36 @@ def push_bar(
     high: float,  # Rupees
     low: float,  # Rupees
     close: float,  # Rupees
-) -> None:
-    "Take one more bar: the newest is at `HEAD`, each older one `BAR` numbers further."
-    for at in range(_SUMS - 1, HEAD + BAR - 1, -1):
-        state[at] = state[at - BAR]
-    state[HEAD] = np.rint(open_ * UNITS)
-    state[HEAD + 1] = np.rint(high * UNITS)
-    state[HEAD + 2] = np.rint(low * UNITS)
-    state[HEAD + 3] = np.rint(close * UNITS)
-    for at in range(3):
-        state[HEAD + 4 + at] = state[_SUMS + at]
-    body = abs(state[HEAD + 3] - state[HEAD])
-    reach = state[HEAD + 1] - state[HEAD + 2]
+) -> int:  # Where it begins in the state; `older` finds those before
+    "Take one more bar in place of the oldest of four."
+    at = int(state[3]) + BAR
+    at = at if at < _SUMS else HEAD
+    state[3] = at
+    opened = np.rint(open_ * UNITS)
+    closed = np.rint(close * UNITS)
+    top = np.rint(high * UNITS)
+    bottom = np.rint(low * UNITS)
+    state[at] = opened
+    state[at + 1] = top
+    state[at + 2] = bottom
+    state[at + 3] = closed
+    body = abs(closed - opened)
+    reach = top - bottom
     place = int(state[2])
     five_ago = place + 5 if place < 5 else place - 5
-    state[_SUMS] += body - state[_BODIES + place]
-    state[_SUMS + 1] += reach - state[_RANGES + place]
-    state[_SUMS + 2] += reach - state[_RANGES + five_ago]
+    bodies = state[_SUMS]
+    ranges = state[_SUMS + 1]
+    lately = state[_SUMS + 2]
+    state[at + 4] = bodies
+    state[at + 5] = ranges
+    state[at + 6] = lately
+    state[_SUMS] = bodies + (body - state[_BODIES + place])
+    state[_SUMS + 1] = ranges + (reach - state[_RANGES + place])
+    state[_SUMS + 2] = lately + (reach - state[_RANGES + five_ago])
     state[_BODIES + place] = body
     state[_RANGES + place] = reach
     state[2] = place + 1.0 if place < 9 else 0.0
+    return at
 
 # %% ../../nbs/indicators/candle_shapes.ipynb #8785c22d
 @kernel

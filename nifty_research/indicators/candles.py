@@ -22,6 +22,7 @@ from nifty_research.indicators.candle_shapes import (
     is_doji,
     is_white,
     lower_shadow,
+    older,
     push_bar,
     upper_shadow,
 )
@@ -189,12 +190,13 @@ def _crows(bar: Floats, second: Floats, first: Floats, before: Floats) -> float:
 
 # %% ../../nbs/indicators/candles.ipynb #96398de3
 @kernel
-def _judged(pattern: int, state: Floats) -> float:
-    "Which pattern the last bars make, if any."
-    bar = state[HEAD : HEAD + BAR]
-    before = state[HEAD + BAR : HEAD + 2 * BAR]
+def _judged(pattern: int, state: Floats, at: int) -> float:
+    "Which pattern the last bars make, if any; the newest begins at `at`."
+    bar = state[at : at + BAR]
     if pattern <= 5:
         return _one_bar(pattern, bar)
+    at = older(at)
+    before = state[at : at + BAR]
     if pattern <= 9:
         return _small_body(pattern, bar, before)
     if pattern == 10:
@@ -203,12 +205,14 @@ def _judged(pattern: int, state: Floats) -> float:
         return _harami(pattern, bar, before)
     if pattern <= 14:
         return _beyond_the_middle(pattern, bar, before)
-    third = state[HEAD + 2 * BAR : HEAD + 3 * BAR]
+    at = older(at)
+    third = state[at : at + BAR]
     if pattern <= 18:
         return _star(pattern, bar, before, third)
     if pattern == 19:
         return _soldiers(bar, before, third)
-    return _crows(bar, before, third, state[HEAD + 3 * BAR : HEAD + 4 * BAR])
+    at = older(at)
+    return _crows(bar, before, third, state[at : at + BAR])
 
 
 @inlined
@@ -222,11 +226,11 @@ def candle_update(
     "Whether a pattern ends with this bar; `state` is changed in place."
     if missing(open_ + high + low + close):
         return np.nan
-    push_bar(state, open_, high, low, close)
+    at = push_bar(state, open_, high, low, close)
     if state[1] > 0.0:
         state[1] -= 1.0
         return np.nan
-    return _judged(int(state[0]), state)
+    return _judged(int(state[0]), state, at)
 
 
 @in_place
@@ -264,7 +268,7 @@ def candle_indicator(
     number, warmup = list(PATTERNS).index(pattern), _USUAL + PATTERNS[pattern]
     return Indicator(
         f"candle {pattern}",
-        lambda columns: states_of(columns, number, warmup, size=SHAPE_STATE),
+        lambda columns: states_of(columns, number, warmup, 0.0, HEAD, size=SHAPE_STATE),
         candle_rows,
         inputs=4,
         warmup=warmup,
