@@ -187,5 +187,7 @@ def _is_harmless(name: str) -> bool:
     "Whether something opened is no data."
     if name.startswith(("socket ", ":memory:")):
         return name == ":memory:"
+    if name in sys.path:  # An import looks into each, be it a file or a name that a hook knows
+        return True
     path = str(Path(name).resolve())
     return path.startswith(_harmless()) or path.endswith((".py", ".pyc", ".ipynb"))

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import date
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -20,6 +22,7 @@ from nifty_research.strategies.moving_average import MovingAverage
 from nifty_research.strategies.proof import prove
 from nifty_research.strategies.proof_bars import proof_bars
 from nifty_research.strategies.proof_findings import Proof
+from nifty_research.strategies.proof_subject import opened
 
 CUTS = {"stretch": 120, "others": 80}  # Enough for these; the default has more
 
@@ -252,3 +255,18 @@ def test_a_failed_proof_is_an_error_where_it_is_required(bars: Bars) -> None:
     with pytest.raises(ComplianceError, match="fails the lookahead proof"):
         proved(LEAKY["filled_backwards"][0], bars).require()
     assert proved(CLEAN["filled_forward"], bars).require().holds
+
+
+def test_an_import_that_looks_into_the_places_of_the_path_opens_no_data(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    place = "__editable__.somewhere.finder.__path_hook__"
+    monkeypatch.syspath_prepend(place)
+
+    with opened() as found:
+        with suppress(FileNotFoundError):
+            open(place)
+        with suppress(FileNotFoundError):
+            open("prices.csv")
+
+    assert [Path(one).name for one in found] == ["prices.csv"]
