@@ -291,18 +291,19 @@ def _opened(
     feed = Feed(addresses.stream, broker.kite.api_key, access_token, list(tokens.values()))
     feed.connect()
     await_first_ticks(feed, tokens, patience_s)
-    trader = Trader(
-        plan,
-        settings,
-        broker,
-        feed,
-        clock,
-        recorder,
-        warm_up,
-        tokens,
-        on_bar=on_bar,
-        silence_s=patience_s,
-    )
+    with bound(run=plan.run, account=settings.account.id):
+        trader = Trader(
+            plan,
+            settings,
+            broker,
+            feed,
+            clock,
+            recorder,
+            warm_up,
+            tokens,
+            on_bar=on_bar,
+            silence_s=patience_s,
+        )
     clock.release(0)
     return OpenSession(trader, journal, checks)
 

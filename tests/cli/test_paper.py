@@ -76,7 +76,8 @@ def test_parity_is_repeated_on_request(place: Path, session: dict[str, Any]) -> 
 
 def test_a_decision_is_explained(place: Path, session: dict[str, Any]) -> None:
     done = nifty(place, "why", session["run"], "INFY", "10:15")
-    assert done.returncode == 0 and "moving_average: score" in done.stdout
+    assert done.returncode == 0
+    assert "moving_average: " in done.stdout and "\n  score " in done.stdout
 
 
 def test_an_interrupt_stops_the_session_and_keeps_its_record(place: Path) -> None:
