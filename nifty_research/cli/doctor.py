@@ -112,11 +112,10 @@ def check_ports(settings: Settings) -> Check:
 # %% ../../nbs/cli/doctor.ipynb #ea889225
 def check_settings(settings: Settings) -> Check:
     "Settings that were read, and the strategy they name."
-    from nifty_research.strategies.registry import load_strategy
+    from nifty_research.strategies.seating import seated
 
-    name = settings.strategy.name
     try:
-        load_strategy(name, settings.parameters(name))
+        seated(settings)
     except TradingSystemError as error:
         return _fault("settings", error)
     text = f"{settings.file}, profile {settings.profile}, {settings.fingerprint()[:12]}"

@@ -36,7 +36,8 @@ IntervalOption = Annotated[
     str | None, typer.Option("--interval", help="Length of a bar: 1m, 3m, 5m, 10m, 15m, 30m, 60m.")
 ]
 StrategyOption = Annotated[
-    str | None, typer.Option("--strategy", help="Name of a strategy, see nifty strategies.")
+    str | None,
+    typer.Option("--strategy", help="Name of a strategy, see nifty strategies; or ensemble."),
 ]
 ProfileOption = Annotated[
     str, typer.Option("--profile", help="conservative, exploratory or aggressive.")
@@ -149,7 +150,7 @@ def choice_of(
 ) -> Choice:
     "What the options mean; every error is found before anything starts."
     from nifty_research.core.settings import load_settings
-    from nifty_research.strategies.registry import load_strategy
+    from nifty_research.strategies.seating import seated
 
     overrides = assignments(assigned or ())
     named = {
@@ -160,7 +161,7 @@ def choice_of(
     }
     overrides |= {name: str(value) for name, value in named.items() if value is not None}
     settings = load_settings(profile=profile, overrides=overrides)
-    load_strategy(settings.strategy.name, settings.parameters(settings.strategy.name))
+    seated(settings)
     if bars is not None and not bars.exists():
         raise MissingDataError(
             "there is no such file or folder",

@@ -54,13 +54,20 @@ def _play_strategies(settings: Settings) -> None:
 
 
 def _play_backtest(settings: Settings) -> None:
-    "The backtest, and the last row of a window as a session asks for it."
+    "The backtest, and bars as a session asks for them, of one strategy and of the ensemble."
+    from nifty_research.core.settings import load_settings
     from nifty_research.session.decide import Decider, backtest_of
     from nifty_research.session.market import prepare_bars
 
     market = prepare_bars(settings, ())
-    backtest_of(market.bars, market.start, settings)
-    Decider(settings).last_view(market.bars)
+    together = load_settings(
+        settings.file, profile=settings.profile, overrides={"strategy.name": "ensemble"}
+    )
+    for one in (settings, together):
+        backtest_of(market.bars, market.start, one)
+        decider = Decider(one)
+        decider.begin(market.bars.rows(0, market.start))
+        decider.next_view(market.bars)
 
 
 def _play_session(settings: Settings) -> None:

@@ -5,17 +5,11 @@
 # %% ../../nbs/session/decide.ipynb #cf52fc11
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-
-import numpy as np
-
 from ..core.errors import DataError
 from ..core.log import get_logger
 from ..core.settings import Settings
 from ..data.bars import Bars
 from ..engine.backtest import BacktestResult, backtest
-from ..engine.book import Floats
 from ..engine.rules import bar_flags, days_of, rules_of
 from nifty_research.strategies.contract import (
     HeldIndicators,
@@ -24,109 +18,16 @@ from nifty_research.strategies.contract import (
     Strategy,
     check_scores,
 )
-from ..strategies.ensemble import Ensemble, Opinion, Seat
-from ..strategies.proof_history import not_held
-from ..strategies.regime import RegimeRule
-from ..strategies.seating import seat_of, seated
-from ..strategies.votes import VoteTable, vote_table
+from ..strategies.panel import Panel, View, needs_window
 
 # %% auto #0
-__all__ = ['View', 'Thinker', 'needs_window', 'Decider', 'backtest_of']
+__all__ = ['Decider', 'backtest_of']
 
-# %% ../../nbs/session/decide.ipynb #74e480e0
-@dataclass(frozen=True)
-class View:
-    "What is thought of each bar: the ensemble's scores, its members' scores, and the range."
-
-    scores: Opinion
-    members: tuple[Scores, ...]  # One a seat
-    ensemble: Ensemble
-    regimes: Floats | None  # (T, N), or (T, 1) where all symbols share one; none: weighs nothing
-    atr: Floats  # (T, N) rupees
-
-    def table(
-        self,
-        row: int,
-        column: int,
-    ) -> VoteTable:
-        "The votes on one bar and symbol."
-        regime = 0.0
-        if self.regimes is not None:
-            regime = float(self.regimes[row, min(column, self.regimes.shape[1] - 1)])
-        return vote_table(self.ensemble, self.members, row, column, regime)
-
-    def last_row(self) -> View:
-        "The last bar alone."
-        last = slice(-1, None)
-        scores = self.scores
-        return View(
-            Opinion(scores.entry[last], scores.exit[last], scores.lean[last]),
-            tuple(Scores(one.entry[last], one.exit[last]) for one in self.members),
-            self.ensemble,
-            None if self.regimes is None else self.regimes[last],
-            self.atr[last],
-        )
-
-# %% ../../nbs/session/decide.ipynb #fdba4214
-def _seated(strategies: Sequence[Strategy], settings: Settings) -> tuple[Seat, ...]:
-    "Seats of strategies that are given and not configured: all alike."
-    return tuple(seat_of(one, 1.0, settings.regime) for one in strategies)
-
-
-class Thinker:
-    "Strategies, regime and ensemble of some settings, over whole arrays."
-
-    def __init__(
-        self,
-        settings: Settings,
-        strategies: tuple[Strategy, ...] = (),  # none: the configured ones
-    ) -> None:
-        self.settings = settings
-        if strategies:
-            self.strategies, seats = strategies, _seated(strategies, settings)
-        else:
-            chosen = seated(settings)
-            self.strategies = tuple(one.strategy for one in chosen)
-            seats = tuple(one.seat for one in chosen)
-        self.ensemble = Ensemble(seats, settings.ensemble.minimum_agreement)
-        voters = [seat for seat in seats if seat.weight > 0.0]
-        is_weighed = len(voters) > 1 and any(set(seat.factors) != {1.0} for seat in voters)
-        self.regime = RegimeRule(settings.regime) if is_weighed else None
-
-    def view(self, bars: Bars) -> View:
-        "What is thought of every bar."
-        ind = Indicators()
-        return self._view([one.scores(bars, ind) for one in self.strategies], bars, ind)
-
-    def last_view(self, bars: Bars) -> View:
-        "What is thought of the last bar alone, one row; the window is computed as a whole."
-        return self.view(bars).last_row()
-
-    def _view(self, scores: Sequence[Scores], bars: Bars, ind: Indicators) -> View:
-        "The members' scores of some bars, weighed."
-        regimes = self.regime.weighing(bars, ind) if self.regime else None
-        atr = ind.atr(bars, self.settings.risk.atr_period)
-        opinion = self.ensemble.combine(scores, regimes)
-        # A copy: what `ind` gives is read-only, and the engine is compiled for one kind of array.
-        return View(opinion, tuple(scores), self.ensemble, regimes, atr.copy())
-
-# %% ../../nbs/session/decide.ipynb #a4466237
+# %% ../../nbs/session/decide.ipynb #dcb1d41a
 _log = get_logger("session.decide")
 
 
-def needs_window(
-    strategy: Strategy,
-    bars: Bars,  # A day or more
-) -> str:  # Why; empty: it can be given one bar after the other
-    "Whether a strategy is right only on all bars since a fixed one."
-    if not len(bars.index):
-        return "there are no bars to try it on"
-    if not np.isfinite(strategy.scores(bars, Indicators()).entry).any():
-        return "there are too few bars to try it on"
-    return not_held(strategy, bars)
-
-# %% ../../nbs/session/decide.ipynb #dcb1d41a
-class Decider(Thinker):
+class Decider(Panel):
     "The same, going on from bar to bar of a window that grows."
 
     def __init__(
@@ -168,7 +69,7 @@ class Decider(Thinker):
                 scores.append(Scores(whole.entry[part], whole.exit[part]))
             else:
                 scores.append(strategy.scores(fresh, self._held))
-        view = self._view(scores, fresh, self._held)
+        view = self._weighed(scores, fresh, self._held)
         return view if len(fresh.index) == 1 else view.last_row()
 
     def _fresh_rows(self, window: Bars) -> Bars:

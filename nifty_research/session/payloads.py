@@ -14,9 +14,9 @@ from ..engine.book import BarPhase, Denial, Integers, Purpose, Reason, Records
 from ..engine.fill import to_paise
 from ..execution.messages import Fill
 from ..market.charges import HEADS
-from .decide import View
 from .record import iso, listed, packed_state
 from .window import BarBuilder
+from ..strategies.panel import View
 
 # %% auto #0
 __all__ = ['bar_event', 'decision_event', 'votes_of', 'day_closed_event', 'fill_event', 'denial_event']

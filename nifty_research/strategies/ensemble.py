@@ -123,15 +123,24 @@ def _vote_rows(
     lean_out: Floats,  # (T, N), overwritten
 ) -> None:
     "`vote` for each bar and symbol."
+    members = entries.shape[0]
+    said, wished, left = np.empty(members), np.empty(members), factors[0].copy()
     shared = regimes.shape[1] == 1
+    known = 0
     for row in range(entries.shape[1]):
         for column in range(entries.shape[2]):
-            code = regimes[row, 0 if shared else column]
+            regime = regimes[row, 0 if shared else column]
+            code = int(regime) if regime == regime else 0
+            if code != known:
+                known, left = code, factors[code].copy()
+            for member in range(members):
+                said[member] = entries[member, row, column]
+                wished[member] = exits[member, row, column]
             entry_out[row, column], exit_out[row, column], lean_out[row, column] = vote(
-                entries[:, row, column],
-                exits[:, row, column],
+                said,
+                wished,
                 weights,
-                factors[int(code) if code == code else 0],
+                left,
                 thresholds,
                 minimum_agreement,
             )

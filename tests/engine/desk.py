@@ -139,6 +139,7 @@ def scene(
     *days: Sequence[Any],  # rows; a row is one bar, or a list of one bar a symbol
     entries: Mapping[Any, float] | None = None,  # row or (row, symbol) -> score
     exits: Mapping[Any, float] | None = None,
+    leans: Mapping[Any, float] | None = None,  # beside the entries, which are leans too
     flags: Mapping[Any, int] | None = None,
     atr: Any = 1.0,
     tick: float = 0.05,
@@ -172,6 +173,7 @@ def scene(
         rules(**changed),
         [DayRules(day, listings, rates) for day in bars.days()],
         capital,
+        table({**(entries or {}), **leans}, np.float64) if leans else None,
     )
 
 

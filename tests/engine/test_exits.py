@@ -133,6 +133,18 @@ def test_a_signal_leaves_from_the_exit_threshold(words: dict[str, object], left:
     assert reasons(result) == (["SIGNAL"] if left else [])
 
 
+@pytest.mark.parametrize(
+    ("entries", "lean", "left"),
+    [(BUY, -0.30, True), (BUY, -0.29, False), (BUY, 0.95, False), (SHORT, 0.45, True)],
+)
+def test_who_holds_hears_what_is_too_soft_to_enter(
+    entries: dict[int, float], lean: float, left: bool
+) -> None:
+    result = play([*HELD, flat(100.0), flat(100.0)], entries=entries, leans={1: lean})
+    assert reasons(result) == (["SIGNAL"] if left else [])
+    assert len(result.fills) == 1 + left and not len(result.denials)
+
+
 # ---- trailing -----------------------------------------------------------------------------------
 
 

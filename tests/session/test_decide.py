@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import ClassVar
 
@@ -15,9 +15,11 @@ from nifty_research.core.errors import DataError
 from nifty_research.core.settings import Settings, load_settings
 from nifty_research.data.bars import Bars
 from nifty_research.data.synthetic import synthetic_bars
-from nifty_research.session.decide import Decider, View, needs_window
+from nifty_research.session.decide import Decider
+from nifty_research.strategies import panel
 from nifty_research.strategies.contract import Indicators, Scores
 from nifty_research.strategies.moving_average import MovingAverage
+from nifty_research.strategies.panel import View, needs_window
 
 SYMBOLS = ("HDFCBANK", "INFY", "RELIANCE", "SBIN")
 
@@ -190,3 +192,33 @@ def test_a_window_that_did_not_grow_or_is_another_one_is_refused() -> None:
             decider.next_view(window)
     decider.begin(bars.rows(5, 60))
     decider.next_view(bars.rows(5, 61))
+
+
+@pytest.mark.parametrize("piece", [5, 64, 201])
+@pytest.mark.parametrize("scope", ["market", "symbol"])
+def test_long_histories_in_pieces_are_the_same_to_the_bit(
+    piece: int, scope: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bars = market(11, 0.1)
+    together = (*TOGETHER, *(replace_name(Reverter(), f"reverter{n}") for n in range(3)))
+    whole = Decider(chosen(scope), together).view(bars)
+    monkeypatch.setattr(panel, "PIECE", piece)
+    in_pieces = Decider(chosen(scope), together).view(bars)
+    for row in range(len(bars.index)):
+        pairs = zip(arrays(in_pieces, row), arrays(whole, row), strict=True)
+        for seen, known in pairs:
+            np.testing.assert_array_equal(seen, known)
+
+
+def replace_name(strategy: Reverter, name: str) -> Reverter:
+    return replace(strategy, name=name)
+
+
+def test_what_a_strategy_raises_on_many_bars_is_not_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Broken(Reverter):
+        def scores(self, bars: Bars, ind: Indicators) -> Scores:
+            raise DataError("no", where="broken", remedy="none")
+
+    monkeypatch.setattr(panel, "PIECE", 10)
+    with pytest.raises(DataError, match="broken"):
+        Decider(chosen("market"), (Broken(), Reverter())).view(market(11, 0.0))

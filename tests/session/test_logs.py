@@ -40,7 +40,10 @@ def test_three_processes_log_under_one_run(tmp_path: Path) -> None:
     exchange = lines_of(stem.with_suffix(".exchange.jsonl"))
     assert {line["run"] for line in parent + kernel} == {told["run"]}
     assert [line["event"] for line in parent][-1] == "session ended"
-    assert kernel[0]["event"] == "opened" and kernel[-1]["event"] == "session ended"
+    events = [line["event"] for line in kernel]
+    # Half hours of one day are too few to see whether a strategy can be given one bar at a time.
+    assert events[:2] == ["reckoned on the whole window", "opened"]
+    assert events[-1] == "session ended"
     assert sum(line["event"] == "fill" for line in kernel) == told["summary"]["fills"]
     assert exchange[0]["event"] == "ready"
     everything = "".join(path.read_text() for path in (tmp_path / "runs").rglob("*.jsonl"))
