@@ -114,6 +114,7 @@ def log_alerts(
     }
 
     def listen(alert: Alert) -> None:
+        "Write one alert."
         write[alert.severity](
             "alert",
             kind=alert.kind,

@@ -67,7 +67,7 @@ def bollinger_indicator(
     "Bollinger bands: upper, middle, lower."
     _check_bollinger(period, width)
     return Indicator(
-        f"bollinger {period} {width:g}",
+        f"bollinger {period} {float(width)}",
         lambda columns: states_of(columns, width, moments_state(period)),
         bollinger_rows,
         outputs=3,
@@ -114,7 +114,7 @@ def percent_b_indicator(
     "Place of the value between its Bollinger bands."
     _check_bollinger(period, width)
     return Indicator(
-        f"percent_b {period} {width:g}",
+        f"percent_b {period} {float(width)}",
         lambda columns: states_of(columns, width, moments_state(period)),
         percent_b_rows,
         warmup=period - 1,
@@ -159,7 +159,7 @@ def band_width_indicator(
     "Distance of the Bollinger bands as a fraction of the middle."
     _check_bollinger(period, width)
     return Indicator(
-        f"band_width {period} {width:g}",
+        f"band_width {period} {float(width)}",
         lambda columns: states_of(columns, width, moments_state(period)),
         band_width_rows,
         warmup=period - 1,
@@ -218,7 +218,7 @@ def keltner_indicator(
     check_period(atr_period, "keltner atr period")
     check_width(width, "keltner width")
     return Indicator(
-        f"keltner {period} {atr_period} {width:g}",
+        f"keltner {period} {atr_period} {float(width)}",
         lambda columns: states_of(columns, width, ema_state(period), atr_state(atr_period)),
         keltner_rows,
         inputs=3,

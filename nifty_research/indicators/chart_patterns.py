@@ -307,7 +307,7 @@ def double_top_indicator(
     "Double tops of high, low and close."
     _check_double(wing, tolerance, "double top")
     return Indicator(
-        f"double_top {wing} {tolerance:g}",
+        f"double_top {wing} {float(tolerance)}",
         lambda columns: _fresh_double(columns, wing, tolerance),
         double_top_rows,
         inputs=3,
@@ -322,7 +322,7 @@ def double_bottom_indicator(
     "Double bottoms of high, low and close."
     _check_double(wing, tolerance, "double bottom")
     return Indicator(
-        f"double_bottom {wing} {tolerance:g}",
+        f"double_bottom {wing} {float(tolerance)}",
         lambda columns: _fresh_double(columns, wing, tolerance),
         double_bottom_rows,
         inputs=3,

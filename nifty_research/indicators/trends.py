@@ -179,7 +179,7 @@ def supertrend_indicator(
     check_period(period, "supertrend period")
     check_width(width, "supertrend width")
     return Indicator(
-        f"supertrend {period} {width:g}",
+        f"supertrend {period} {float(width)}",
         lambda columns: states_of(columns, width, np.nan, 0.0, 0.0, 0.0, atr_state(period)),
         supertrend_rows,
         inputs=3,

@@ -98,6 +98,7 @@ def _next_expiries(underlying: str, day: date) -> _Lines:
     for what, weekly in (("next weekly", True), ("next monthly", False)):
 
         def lines(what: str = what, weekly: bool = weekly) -> _Lines:
+            "The next expiry of this kind."
             found = next_expiries(underlying, day, weekly=weekly, listed_on=day)[0]
             if weekly and not found.is_weekly:
                 return

@@ -113,16 +113,13 @@ class _Place:
         "A cell as a value of its column's type."
         if not text and kind.endswith("?"):
             return None
+        needed = f"the column {column!r} needs a value of type {kind}"
+        if not text:
+            raise self.fault(needed, text, f"fill the cell, or declare {column}:{kind}?")
         try:
-            if text:
-                return _READ[kind.removesuffix("?")](text)
-        except ValueError:
-            pass
-        raise self.fault(
-            f"the column {column!r} needs a value of type {kind}",
-            text,
-            "correct the cell" if text else f"fill the cell, or declare {column}:{kind}?",
-        ) from None
+            return _READ[kind.removesuffix("?")](text)
+        except ValueError as error:
+            raise self.fault(needed, text, "correct the cell") from error
 
     def day(self, text: str, column: str) -> date:
         "A cell as a day."

@@ -183,7 +183,7 @@ def _weekly(text: str, known: Collection[str] | None) -> Contract | None:
         month = _LETTERS.index(found["month"]) + 1
         try:
             expiry = date(2000 + int(found["year"]), month, int(found["day"]))
-        except ValueError:
+        except ValueError:  # no day of the calendar, so the name ends elsewhere
             continue
         return _contract(found, name, month, expiry)
     return None
