@@ -39,7 +39,7 @@ def source_hash(
     return digest.hexdigest()[:16]
 
 # %% ../../nbs/core/compiled.ipynb #a2a3b167
-_KEPT_FOLDERS = 3
+_KEPT_FOLDERS, _SPARED_S = 3, 3600.0
 
 
 def _base() -> Path:
@@ -53,16 +53,28 @@ def _base() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
 
 
-def _prune(parent: Path, keep: int = _KEPT_FOLDERS) -> None:
+def _last_used(folder: Path) -> float:
+    "When a process last began with a folder or wrote to it, seconds since 1970."
+    places = [folder, *(place for place in folder.iterdir() if place.is_dir())]
+    return max(place.stat().st_mtime for place in places)
+
+
+def _prune(
+    parent: Path,
+    keep: int = _KEPT_FOLDERS,
+    spared_s: float = _SPARED_S,  # Used so shortly before the newest: a process may still run
+) -> None:
     "Delete all but the folders used last."
     used: list[tuple[float, Path]] = []
     for folder in parent.iterdir():
         try:
-            used.append((folder.stat().st_mtime, folder))
+            used.append((_last_used(folder), folder))
         except FileNotFoundError:  # another process prunes as well
             continue
-    for _, folder in sorted(used, reverse=True)[keep:]:
-        shutil.rmtree(folder, ignore_errors=True)
+    newest = max(used, default=(0.0, parent))[0]
+    for moment, folder in sorted(used, reverse=True)[keep:]:
+        if newest - moment >= spared_s:
+            shutil.rmtree(folder, ignore_errors=True)
 
 # %% ../../nbs/core/compiled.ipynb #bcf59c80
 @lru_cache

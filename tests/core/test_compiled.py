@@ -111,13 +111,29 @@ def test_hash_follows_every_source_and_its_name_but_not_the_index(tmp_path: Path
     assert source_hash(tmp_path) == third
 
 
+def make_folder(parent: Path, name: str, age_s: float) -> None:
+    "A cache folder of one module, last used so long before the newest one."
+    module = parent / name / "engine_0123"
+    module.mkdir(parents=True)
+    (module / "code.nbc").write_text("x")
+    for place in (module, module.parent):
+        os.utime(place, (1_000_000 - age_s, 1_000_000 - age_s))
+
+
 def test_folders_used_last_are_kept(tmp_path: Path) -> None:
     for age, name in enumerate(("present", "yesterday", "before", "old", "oldest")):
-        (tmp_path / name).mkdir()
-        (tmp_path / name / "code.nbc").write_text("x")
-        os.utime(tmp_path / name, (1_000_000 - age, 1_000_000 - age))
+        make_folder(tmp_path, name, 86_400.0 * age)
     compiled._prune(tmp_path)
     assert {p.name for p in tmp_path.iterdir()} == {"present", "yesterday", "before"}
+
+
+def test_folders_that_a_process_may_still_use_are_spared(tmp_path: Path) -> None:
+    for age in range(8):
+        make_folder(tmp_path, f"edit {age}", 900.0 * age)
+    writes_on = tmp_path / "edit 7" / "engine_0123"
+    os.utime(writes_on, (1_000_000, 1_000_000))
+    compiled._prune(tmp_path)
+    assert {p.name for p in tmp_path.iterdir()} == {f"edit {age}" for age in (0, 1, 2, 3, 7)}
 
 
 def test_kernel_works_on_after_its_folder_was_pruned(
@@ -125,7 +141,7 @@ def test_kernel_works_on_after_its_folder_was_pruned(
 ) -> None:
     monkeypatch.setenv("NIFTY_CACHE", str(tmp_path))
     late = kernel(floor_to_tick)
-    compiled._prune(tmp_path / "nifty_research", keep=0)
+    compiled._prune(tmp_path / "nifty_research", keep=0, spared_s=0.0)
     assert late(99.99, 0.05) == 99.95
 
 
