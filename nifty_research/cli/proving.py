@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from nifty_research.strategies.proof_findings import Proof
 
 # %% auto #0
-__all__ = ['ROWS', 'SYMBOLS', 'function_of', 'recorded_bars', 'proof_of', 'prove_command']
+__all__ = ['ROWS', 'SYMBOLS', 'function_of', 'recorded_bars', 'members_of', 'proof_of', 'prove_command']
 
 # %% ../../nbs/cli/proving.ipynb #c3ffcee1
 def _module(name: str) -> Any:
@@ -103,6 +103,17 @@ def recorded_bars(
     return part.select(part.symbols[:SYMBOLS])
 
 
+def members_of(
+    target: str,  # As typed
+    settings: Settings,
+) -> list[str]:  # Each of them can be proved
+    "The members, where the ensemble is meant: what it says is made of what they say of a bar."
+    from nifty_research.core.sections import words_of
+    from nifty_research.strategies.seating import ENSEMBLE
+
+    return list(words_of(settings.ensemble.members)) if target == ENSEMBLE else [target]
+
+
 def proof_of(
     target: str,  # Name of a strategy, module:name or file.py:name
     settings: Settings,
@@ -162,9 +173,10 @@ def prove_command(
         overrides["market.interval_minutes"] = str(minutes_of_text(interval))
     settings = load_settings(profile=profile, overrides=overrides)
     played = None if bars is None else recorded_bars(settings, bars, day, keep_good)
-    proofs = [
-        proof_of(target, settings, played, exhaustive) for target in targets or strategy_names()
+    wanted = [
+        name for target in targets or strategy_names() for name in members_of(target, settings)
     ]
+    proofs = [proof_of(target, settings, played, exhaustive) for target in wanted]
     text = "\n\n".join(proof.text() for proof in proofs)
     print_result([proof.record() for proof in proofs], text, as_json)
     return ExitCode.OK if all(proof.holds for proof in proofs) else ExitCode.RISK_HALT

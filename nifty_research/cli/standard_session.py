@@ -28,7 +28,7 @@ from ..core.settings import Settings
 from ..session.market import synthetic_market
 from ..session.opening import AdminPort
 from ..session.processes import ExchangeProcess, new_keys
-from ..strategies.registry import load_strategy
+from ..strategies.seating import seated
 
 # %% auto #0
 __all__ = ['Played', 'Wire', 'running_exchange', 'play_until', 'play']
@@ -111,11 +111,9 @@ def play(
         clock = SimulatedClock(datetime.fromisoformat(admin.status()["now"]).astimezone(IST))
         throttle = Throttle(read_limits(settings.quotas), clock, metrics=metrics)
         reader = Reader(broker, throttle, clock, settings.reads, metrics=metrics)
-        strategy = load_strategy(
-            settings.strategy.name, settings.parameters(settings.strategy.name)
-        )
+        warmup = max(one.strategy.warmup for one in seated(settings))
         symbols = [row["tradingsymbol"] for row in broker.kite.instruments("NSE")]
-        warmed = needs_of(symbols, strategy.warmup, settings.market.interval_minutes, day)
+        warmed = needs_of(symbols, warmup, settings.market.interval_minutes, day)
         needs = replace(warmed, interval=CHART)
         wire = Wire(broker)
         asked = (

@@ -19,14 +19,14 @@ from ..core.errors import UsageError
 from ..core.settings import Settings, load_settings
 from ..data.bars import Bars
 from ..data.synthetic import synthetic_bars
-from ..engine.backtest import BacktestResult, backtest
+from ..engine.backtest import BacktestResult
 from ..engine.book import BarPhase, Denial, Purpose, Reason, moment_of
-from ..engine.rules import bar_flags, days_of, rules_of
 from ..ledger.journal import Journal
 from ..market.calendar import previous_session
 from ..market.charges import HEADS
-from ..strategies.contract import Indicators
-from ..strategies.registry import load_strategy
+from ..session.decide import Decider, backtest_of
+from ..strategies.panel import View
+from ..strategies.seating import seated
 
 # %% auto #0
 __all__ = ['Entry', 'backtest_entries', 'sample_entries', 'write_session']
@@ -60,8 +60,8 @@ class _Tags:
 class _Teller:
     "Turns the records of a backtest into events, row by row."
 
-    def __init__(self, bars: Bars, result: BacktestResult) -> None:
-        self.bars, self.result, self.tags = bars, result, _Tags()
+    def __init__(self, bars: Bars, result: BacktestResult, view: View | None) -> None:
+        self.bars, self.result, self.view, self.tags = bars, result, view, _Tags()
         self.interval = timedelta(minutes=bars.interval_minutes)
 
     def row(self, row: int) -> Iterator[Entry]:
@@ -102,7 +102,17 @@ class _Teller:
         return {"equity_paise": int(equity), "cash_paise": int(cash)}
 
     def _decision(self, row: int, moment: str) -> dict[str, Any]:
-        return {"time": moment, "state": "", **self._worth(row)}
+        return {"time": moment, "state": "", **self._worth(row), "votes": self._votes(row)}
+
+    def _votes(self, row: int) -> dict[str, Any]:
+        "The votes on what is entered or left at a close, by symbol."
+        if self.view is None:
+            return {}
+        intents = self.result.intents[self.result.intents["row"] == row]
+        at_close = intents[intents["phase"] == BarPhase.CLOSE]
+        acted = np.isin(at_close["purpose"], (Purpose.ENTRY, Purpose.EXIT))
+        columns = sorted(set(at_close["symbol"][acted].tolist()))
+        return {self.bars.symbols[one]: self.view.table(row, int(one)).brief() for one in columns}
 
     def _denials(self, row: int, moment: str) -> Iterator[Entry]:
         for denied in self.result.denials[self.result.denials["row"] == row]:
@@ -177,9 +187,10 @@ def backtest_entries(
     result: BacktestResult,
     start: int,  # first row that was traded
     started: Mapping[str, Any],  # payload of "session started"
+    view: View | None = None,  # what was thought of these bars; None: no votes are told
 ) -> Iterator[Entry]:
     "The events of a session that did what the backtest did."
-    teller = _Teller(bars, result)
+    teller = _Teller(bars, result, view)
     yield "session started", dict(started)
     dates = [moment.date() for moment in bars.index]
     for row in range(start, len(dates)):
@@ -205,34 +216,22 @@ def sample_entries(
     settings = settings or load_settings()
     every = [previous_session(days[0]), *days]
     bars = synthetic_bars(list(symbols), every, interval_minutes=interval_minutes, seed=seed)
-    name = settings.strategy.name
-    scores = load_strategy(name, settings.parameters(name)).scores(bars, Indicators())
     start = sum(moment.date() < days[0] for moment in bars.index)
-    capital = settings.account.capital_inr * 100
-    result = backtest(
-        bars,
-        scores.entry,
-        scores.exit,
-        Indicators().atr(bars, settings.risk.atr_period),
-        rules_of(settings),
-        days_of(bars, settings.account.product),
-        flags=bar_flags(bars.index, bars.symbols, interval_minutes, settings),
-        capital_paise=capital,
-        start=start,
-    )
+    result, view = backtest_of(bars, start, settings), Decider(settings).view(bars)
     started = {
         "mode": "backtest",
         "market": "synthetic",
         "profile": settings.profile,
-        "strategy": name,
+        "strategy": settings.strategy.name,
+        "seats": [seat.record() for seat in seated(settings)],
         "seed": seed,
         "symbols": list(bars.symbols),
         "interval_minutes": interval_minutes,
         "product": settings.account.product,
-        "capital_paise": capital,
+        "capital_paise": settings.account.capital_paise,
         "days": [day.isoformat() for day in days],
     }
-    return list(backtest_entries(bars, result, start, started))
+    return list(backtest_entries(bars, result, start, started, view))
 
 # %% ../../nbs/serve/sample.ipynb #7373e5e4
 def write_session(

@@ -41,6 +41,7 @@ from nifty_research.session.request import (
     require_tradable_mode,
 )
 from ..strategies.proof_verdicts import require_proved
+from ..strategies.seating import seated
 
 # %% auto #0
 __all__ = ['POLL_S', 'started_payload', 'Run', 'started_anew', 'started_again', 'require_unfinished', 'prepare_run',
@@ -60,6 +61,7 @@ def started_payload(
         "profile": request.profile,
         "strategy": settings.strategy.name,
         "parameters": settings.parameters(settings.strategy.name),
+        "seats": [seat.record() for seat in seated(settings)],
         "settings": effective_values(settings),
         "settings_fingerprint": settings.fingerprint(),
         "code_version": __version__,

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from ..core.sections import Regime as RegimeSettings
 from ..core.sections import words_of
@@ -14,7 +14,8 @@ from ..core.settings import Settings
 from .contract import Strategy
 from .ensemble import Seat
 from .regime import factors_of
-from .registry import load_strategy
+from .registry import load_strategy, strategy_parameters
+from .votes import REGIME_NAMES
 
 # %% auto #0
 __all__ = ['ENSEMBLE', 'State', 'state_of', 'Seated', 'seat_of', 'seated']
@@ -41,6 +42,17 @@ class Seated:
     strategy: Strategy
     seat: Seat
     state: State
+
+    def record(self) -> dict[str, Any]:
+        "As plain values, for the journal of a run."
+        return {
+            "strategy": self.strategy.name,
+            "state": self.state,
+            "threshold": self.seat.threshold,
+            "weight": self.seat.weight,
+            "factors": dict(zip(REGIME_NAMES, self.seat.factors, strict=True)),
+            "parameters": strategy_parameters(self.strategy),
+        }
 
 
 def seat_of(

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .contract import Scores
-from .ensemble import Ensemble, Seat, vote
+if TYPE_CHECKING:  # Pages show votes that were kept, and compile nothing
+    from nifty_research.strategies.contract import Scores
+    from nifty_research.strategies.ensemble import Ensemble, Seat
 
 # %% auto #0
 __all__ = ['REGIME_NAMES', 'Vote', 'VoteTable', 'vote_table']
@@ -161,6 +162,8 @@ def vote_table(
     regime: float = 0.0,  # Code in force for the symbol on that bar; NaN: unknown
 ) -> VoteTable:
     "The votes behind one combined score."
+    from nifty_research.strategies.ensemble import vote
+
     code = int(regime) if regime == regime else 0
     votes = tuple(
         _vote_of(seat, one, row, column, code)
