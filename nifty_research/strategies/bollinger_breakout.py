@@ -94,7 +94,7 @@ class BollingerBreakout(SignalQuality):
     @property
     def warmup(self) -> int:
         "Bars of a symbol before the first score."
-        return self.period - 1
+        return max(self.period - 1, self.quality_warmup)
 
     def scores(
         self,

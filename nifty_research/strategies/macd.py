@@ -57,7 +57,7 @@ class Macd(SignalQuality):
     @property
     def warmup(self) -> int:
         "Bars of a symbol before the first score."
-        return max(self.slow + self.signal - 1, ATR_PERIOD - 1)
+        return max(self.slow + self.signal - 1, ATR_PERIOD - 1, self.quality_warmup)
 
     def scores(
         self,

@@ -54,7 +54,7 @@ class Momentum(SignalQuality):
     @property
     def warmup(self) -> int:
         "Bars of a symbol before the first score."
-        return max(self.period + self.signal, ATR_PERIOD - 1)
+        return max(self.period + self.signal, ATR_PERIOD - 1, self.quality_warmup)
 
     def scores(
         self,

@@ -55,7 +55,7 @@ class MovingAverage(SignalQuality):
     @property
     def warmup(self) -> int:
         "Bars of a symbol before the first score."
-        return max(self.slow, ATR_PERIOD - 1)
+        return max(self.slow, ATR_PERIOD - 1, self.quality_warmup)
 
     def scores(
         self,

@@ -72,7 +72,7 @@ class RsiReversion(SignalQuality):
     @property
     def warmup(self) -> int:
         "Bars of a symbol before the first score."
-        return self.period
+        return max(self.period, self.quality_warmup)
 
     def scores(
         self,

@@ -14,167 +14,10 @@ import sys
 from pathlib import Path
 
 from ..core.errors import UsageError
+from .template import CODE, TEMPLATE
 
 # %% auto #0
 __all__ = ['new_strategy', 'export_project']
-
-# %% ../../nbs/strategies/scaffold.ipynb #c83a472b
-_PROSE, _CODE = "markdown", "code"
-
-_HEAD = (
-    (_CODE, "#| default_exp strategies.{name}"),
-    (
-        _PROSE,
-        "# {title}\n\n> One line: when does it buy, when does it sell?",
-    ),
-    (
-        _PROSE,
-        """## Idea
-
-Why should this earn money, from whom, and in which kind of market? What would show that it does
-not? The template follows closes that cross their own average; replace it.""",
-    ),
-    (
-        _CODE,
-        """#| export
-from __future__ import annotations
-
-from dataclasses import dataclass
-from typing import ClassVar
-
-import numpy as np
-
-from nifty_research.core.errors import SettingsError
-from nifty_research.data.bars import Bars
-from nifty_research.strategies.contract import Indicators, Scores""",
-    ),
-    (
-        _CODE,
-        """from datetime import date
-
-import matplotlib.pyplot as plt
-from fastcore.test import expect_fail
-
-from nifty_research.core.money import rupees
-from nifty_research.core.settings import load_settings
-from nifty_research.data.synthetic import synthetic_bars
-from nifty_research.session.decide import backtest_of
-from nifty_research.session.market import prepare_bars
-from nifty_research.strategies.contract import HeldIndicators, check_causal, check_scores""",
-    ),
-)
-
-# %% ../../nbs/strategies/scaffold.ipynb #f902bd00
-_BODY = (
-    (
-        _PROSE,
-        r"""## Parameters and formula
-
-Give the formula from indicator to score here. A score has a sign, the direction, and a size up to
-1, the confidence; the strategy fires when the size reaches `threshold`. Everything that looks over
-time goes through `ind`; row *t* may use rows up to *t* only.
-
-$$e_t = \mathrm{clip}\left(\frac{\text{jump}_t}{\mathrm{ATR}_t}, -1, 1\right)$$""",
-    ),
-    (
-        _CODE,
-        """#| export
-@dataclass(frozen=True)
-class {class_name}:
-    "Say in one sentence what it follows."
-
-    period: int = 20  # Bars of the average
-    threshold: float = 0.70  # Confidence from which on it fires, in (0, 1]
-
-    name: ClassVar[str] = "{name}"
-
-    def __post_init__(self) -> None:
-        if self.period < 2:
-            raise SettingsError(
-                "the average needs at least 2 bars",
-                where="strategy {name}",
-                value=self.period,
-                remedy="for example 20",
-            )
-
-    @property
-    def warmup(self) -> int:
-        "Bars of a symbol before the first score."
-        return max(self.period, 13)
-
-    def scores(
-        self,
-        bars: Bars,  # Oldest first
-        ind: Indicators,  # For anything that looks over time
-    ) -> Scores:
-        "Scores of these bars."
-        jump = ind.crossing(bars.close - ind.ema(bars.close, self.period))
-        entry = np.clip(jump / np.maximum(ind.atr(bars), 0.01), -1.0, 1.0)
-        return Scores(entry, np.zeros(bars.shape))""",
-    ),
-)
-
-# %% ../../nbs/strategies/scaffold.ipynb #4e1d838a
-_TAIL = (
-    (_PROSE, "## Picture\n\nA made-up day of minutes, the same on every machine."),
-    (
-        _CODE,
-        """bars = synthetic_bars(("INFY", "TCS"), [date(2026, 9, 15)], seed=7)
-strategy = {class_name}()
-scores = strategy.scores(bars, Indicators())
-fired = np.abs(scores.entry[:, 0]) >= strategy.threshold
-
-figure, axes = plt.subplots(figsize=(8, 2.4))
-axes.plot(bars.close[:, 0], color="#7d8b99", linewidth=1)
-for sign, colour in ((1, "#2a7f62"), (-1, "#c0392b")):
-    rows = np.flatnonzero(fired & (np.sign(scores.entry[:, 0]) == sign))
-    axes.plot(rows, bars.close[rows, 0], "o", color=colour, markersize=4)
-axes.set_title(f"{bars.symbols[0]}: {fired.sum()} signals", fontsize=9, loc="left")
-axes.spines[["top", "right"]].set_visible(False)
-plt.show()""",
-    ),
-    (
-        _PROSE,
-        """## Checks
-
-Scores fit the bars, nothing is ready before the warm-up is over, no row depends on later rows, and
-a session that adds one bar at a time gets the same numbers.""",
-    ),
-    (
-        _CODE,
-        """check_scores(scores, bars, strategy.name)
-check_causal(strategy, bars)
-assert np.isnan(scores.entry[: strategy.warmup]).all()
-assert np.isfinite(scores.entry[strategy.warmup :]).any()
-
-held = HeldIndicators()
-for row in range(60):
-    one = held.follow(strategy, bars.rows(row, row + 1))
-    np.testing.assert_array_equal(one.entry[0], scores.entry[row])""",
-    ),
-    (
-        _PROSE,
-        """## Backtest
-
-One synthetic day of the whole index under the platform's own rules, charges included. A made-up
-market pays nobody; try it on recorded bars: `nifty backtest --strategy {name} --bars FILE`.""",
-    ),
-    (
-        _CODE,
-        """settings = load_settings()
-market = prepare_bars(settings, (date(2026, 9, 15),))
-result = backtest_of(market.bars, market.start, settings, (strategy,))
-net = int(result.equity[-1]) - settings.account.capital_paise
-charges = int(result.fills["heads"].sum())
-f"{len(result.fills)} fills, net {rupees(net)}, charges {rupees(charges)}\"""",
-    ),
-    (_PROSE, "## What breaks it\n\nName the markets in which it loses, and the input it refuses."),
-    (
-        _CODE,
-        """with expect_fail(SettingsError, contains="at least 2 bars"):
-    {class_name}(period=1)""",
-    ),
-)
 
 # %% ../../nbs/strategies/scaffold.ipynb #226d7ad1
 def _check_name(
@@ -218,7 +61,7 @@ def _cell(kind: str, source: str, place: str) -> dict[str, object]:
         "metadata": {},
         "source": source.splitlines(keepends=True),
     }
-    if kind == _CODE:
+    if kind == CODE:
         cell |= {"execution_count": None, "outputs": []}
     return cell
 
@@ -231,7 +74,7 @@ def new_strategy(
     _check_name(name, folder)
     cells = [
         _cell(kind, _filled(text, name), f"{name} {place}")
-        for place, (kind, text) in enumerate((*_HEAD, *_BODY, *_TAIL))
+        for place, (kind, text) in enumerate(TEMPLATE)
     ]
     kernel = {"display_name": "python3", "language": "python", "name": "python3"}
     notebook = {

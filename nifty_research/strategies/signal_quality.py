@@ -25,16 +25,16 @@ UNCONFIRMED = 0.9  # Of the threshold; what a signal of full confidence is left 
 @kernel
 def with_side(
     entry: Floats,  # (T, N) scores
-    side: Floats,  # (T, N): positive speaks for a rise, negative for a fall, 0 and NaN for neither
+    side: Floats,  # (T, N): positive speaks for a rise, negative for a fall; NaN: not ready
     threshold: float,
 ) -> Floats:  # (T, N)
     "Scores with those scaled below the threshold that `side` does not speak for."
     out = np.empty(entry.shape)
     for row in range(entry.shape[0]):
         for column in range(entry.shape[1]):
-            score = entry[row, column]
-            is_confirmed = score * side[row, column] > 0.0
-            out[row, column] = score if is_confirmed else UNCONFIRMED * threshold * score
+            score, told = entry[row, column], side[row, column]
+            left = score if score * told > 0.0 else UNCONFIRMED * threshold * score
+            out[row, column] = left if told == told else np.nan
     return out
 
 
@@ -42,7 +42,7 @@ def with_side(
 def with_volume(
     entry: Floats,  # (T, N) scores
     volume: Floats,  # (T, N), shares
-    usual: Floats,  # (T, N), shares
+    usual: Floats,  # (T, N), shares; NaN: not ready
     least: float,  # Times the usual volume
     threshold: float,
 ) -> Floats:  # (T, N)
@@ -52,11 +52,13 @@ def with_volume(
         for column in range(entry.shape[1]):
             score, normal = entry[row, column], usual[row, column]
             is_confirmed = normal > 0.0 and volume[row, column] >= least * normal
-            out[row, column] = score if is_confirmed else UNCONFIRMED * threshold * score
+            left = score if is_confirmed else UNCONFIRMED * threshold * score
+            out[row, column] = left if normal == normal else np.nan
     return out
 
 # %% ../../nbs/strategies/signal_quality.ipynb #4cc17c05
 VOLUME_BARS = 20  # Bars before a bar, whose mean volume is the usual one
+_DAY, _TRADED = 1440, 375  # Minutes of a day, and those of them with continuous trading
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,6 +69,18 @@ class SignalQuality:
     longer_period: int = 5  # Longer bars of the average that their close is held against
     least_volume: float = 0.0  # Volume, times that of the 20 bars before; 0: not asked
     trend_period: int = 0  # Bars of the average on whose side the close must be; 0: not asked
+
+    @property
+    def quality_warmup(self) -> int:
+        "Bars of a symbol until all that is asked can be known; longer ones as of one-minute bars."
+        days, rest = divmod(self.longer_minutes, _DAY)
+        weekdays = days - days // 7 * 2
+        longer = weekdays * _TRADED + min(rest, _TRADED)
+        return max(
+            (self.longer_period + 1) * longer,  # The first one may have begun before the history
+            VOLUME_BARS if self.least_volume else 0,
+            self.trend_period - 1,
+        )
 
     def check_quality(
         self,

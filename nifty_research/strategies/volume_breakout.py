@@ -101,7 +101,7 @@ class VolumeBreakout(SignalQuality):
     @property
     def warmup(self) -> int:
         "Bars of a symbol before the first score."
-        return max(self.period, self.volume_period)
+        return max(self.period, self.volume_period, self.quality_warmup)
 
     def scores(
         self,

@@ -24,6 +24,7 @@ from nifty_research.strategies.contract import (
     check_scores,
 )
 from nifty_research.strategies.registry import load_strategy, strategy_parameters
+from nifty_research.strategies.signal_quality import VOLUME_BARS
 
 ROOT = Path(__file__).resolve().parents[2]
 NAMES = (
@@ -114,12 +115,22 @@ def test_ready_exactly_after_the_warm_up(name: str, seed: int) -> None:
 
 @EACH
 @given(seed=SEEDS)
+def test_switches_wait_for_their_own_bars(name: str, seed: int) -> None:
+    strategy = SWITCHED[name]
+    ready = ~np.isnan(scores_of(strategy, make_bars(seed)).entry)
+    assert not ready[: max(PLAIN[name].warmup, VOLUME_BARS)].any()
+    assert ready[strategy.warmup :].all()
+
+
+@EACH
+@given(seed=SEEDS)
 def test_switches_only_hold_back(name: str, seed: int) -> None:
     bars = make_bars(seed)
     plain, switched = scores_of(PLAIN[name], bars), scores_of(SWITCHED[name], bars)
     kept = switched.entry == plain.entry
     assert not fires(SWITCHED[name], switched)[~kept].any()
-    assert (np.sign(switched.entry) == np.sign(plain.entry))[PLAIN[name].warmup :].all()
+    ready = np.isfinite(switched.entry)
+    assert (np.sign(switched.entry) == np.sign(plain.entry))[ready].all()
     np.testing.assert_array_equal(switched.exit, plain.exit)
 
 
