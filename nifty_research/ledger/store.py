@@ -120,7 +120,10 @@ _CORRUPT_SIGNS = ("malformed", "not a database", "append-only", "UNIQUE constrai
 
 
 @contextmanager
-def store_errors(path: Path) -> Iterator[None]:
+def store_errors(
+    path: Path,
+    what: str = "journal",  # What the file is, in the words of the message
+) -> Iterator[None]:
     "Turn the database's complaints into StoreUnavailableError or CorruptStateError."
     try:
         yield
@@ -128,13 +131,13 @@ def store_errors(path: Path) -> Iterator[None]:
         text = str(error.orig)
         if any(sign in text for sign in _CORRUPT_SIGNS):
             raise CorruptStateError(
-                "the journal file is damaged or is no journal",
+                f"the {what} file is damaged or is no {what}",
                 where=str(path),
                 value=text,
                 remedy="Do not trade on it; run the verification and restore the latest backup.",
             ) from error
         raise StoreUnavailableError(
-            "the journal cannot be used now",
+            f"the {what} cannot be used now",
             where=str(path),
             value=text,
             remedy="Check that the disk has space and that no other program holds the file locked.",
