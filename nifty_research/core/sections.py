@@ -273,16 +273,84 @@ class Risk(Section):
         le=0.10,
     )
     atr_period: int = Field(description="Bars of the average true range", ge=1, le=500)
-    stop_atr: float = Field(description="Distance of the stop from entry, ATRs", gt=0.0, le=50.0)
+    volatility_target: float = Field(
+        description="Volatility a year that one position may add, fraction of equity; 0: not asked",
+        ge=0.0,
+        le=5.0,
+    )
+    kelly_fraction: float = Field(
+        description="Part of the Kelly risk of the trades so far that may be taken; 0: not asked",
+        ge=0.0,
+        le=1.0,
+    )
+    kelly_after_trades: int = Field(
+        description="Trades before the Kelly risk is asked", ge=1, le=10_000
+    )
+    correlation_cut: float = Field(
+        description="Cut of the size at a mean correlation of 1 with what is held, fraction",
+        ge=0.0,
+        le=1.0,
+    )
+    correlation_days: int = Field(description="Days over which shares are compared", ge=2, le=1_000)
+    correlation_least_days: int = Field(
+        description="Days in common below which two shares count as unlike", ge=2, le=1_000
+    )
+    stop_atr: float = Field(
+        description="Distance of the stop from entry, ATRs; 0: stop_fraction instead",
+        ge=0.0,
+        le=50.0,
+    )
+    stop_fraction: float = Field(
+        description="Distance of the stop without ATRs, fraction of the entry price",
+        gt=0.0,
+        le=0.50,
+    )
     target_atr: float = Field(
-        description="Distance of the target from entry, ATRs", gt=0.0, le=100.0
+        description="Distance of the target from entry, ATRs; 0: target_fraction instead",
+        ge=0.0,
+        le=100.0,
+    )
+    target_fraction: float = Field(
+        description="Distance of the target without ATRs, fraction of the entry price; 0: none",
+        ge=0.0,
+        le=5.0,
     )
     trail_from_atr: float = Field(
         description="Gain from which on the stop trails, ATRs", ge=0.0, le=100.0
     )
     trail_by_atr: float = Field(
-        description="Distance of the trailing stop from the best price, ATRs", gt=0.0, le=50.0
+        description="Distance of the trailing stop from the best price, ATRs; 0: it does not trail",
+        ge=0.0,
+        le=50.0,
     )
+    break_even_atr: float = Field(
+        description="Gain from which on the stop lies at the entry, ATRs; 0: not asked",
+        ge=0.0,
+        le=100.0,
+    )
+    lock_atr: float = Field(
+        description="Gain at which a part of a position is closed, ATRs; 0: not asked",
+        ge=0.0,
+        le=100.0,
+    )
+    lock_share: float = Field(
+        description="Part of the position that is closed then, fraction", gt=0.0, lt=1.0
+    )
+    time_stop_hours: float = Field(
+        description="Hours after which a position is closed; 0: not asked", ge=0.0, le=100_000.0
+    )
+    time_stop_in_trading: bool = Field(
+        description="Count hours of trading instead of the clock: true or false"
+    )
+    cool_down_minutes: int = Field(
+        description="Minutes without entry in a share after a stop there; 0: not asked",
+        ge=0,
+        le=100_000,
+    )
+    pause_after_stops: int = Field(
+        description="Losing stops in a row that pause all entries; 0: not asked", ge=0, le=1_000
+    )
+    pause_minutes: int = Field(description="Length of that pause, minutes", ge=1, le=100_000)
     stop_step_atr: float = Field(
         description="Smallest move of a stop worth an order change, ATRs", ge=0.0, le=10.0
     )
@@ -317,6 +385,16 @@ class Risk(Section):
             raise ValueError(
                 f"minimum_share {self.minimum_share} is above maximum_share {self.maximum_share}"
             )
+        if self.correlation_least_days > self.correlation_days:
+            raise ValueError(
+                f"correlation_least_days {self.correlation_least_days} is above "
+                f"correlation_days {self.correlation_days}: no two shares could be compared"
+            )
+        if 0.0 < self.target_atr <= self.lock_atr:
+            raise ValueError(
+                f"lock_atr {self.lock_atr} is not below target_atr {self.target_atr}: "
+                "the target closes the position before a part of it is locked"
+            )
         if self.daily_loss > self.drawdown:
             raise ValueError(f"daily_loss {self.daily_loss} is above drawdown {self.drawdown}")
         if self.square_off_before_close_minutes > self.no_entry_before_close_minutes:
@@ -338,6 +416,21 @@ class Execution(Section):
         description="Assumed slippage of a market order, basis points of its price",
         ge=0.0,
         le=500.0,
+    )
+    spread_ticks: float = Field(
+        description="Assumed spread of the book, ticks; half of it is paid on top; 0: not asked",
+        ge=0.0,
+        le=100.0,
+    )
+    impact: float = Field(
+        description="Market impact, times daily volatility x root of the day's share; 0: not asked",
+        ge=0.0,
+        le=10.0,
+    )
+    volume_share: float = Field(
+        description="Part of a bar's volume that a backtest's orders may trade; 0: all",
+        ge=0.0,
+        le=1.0,
     )
     market_protection_percent: float = Field(
         description="Furthest a market order may trade from the last price, per cent",

@@ -8,116 +8,216 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
+from typing import NamedTuple
 
 import numpy as np
 
-from ..core.compiled import kernel
+from ..core.compiled import in_place, kernel
 from ..core.errors import DataError
 from ..data.bars import Bars
 from nifty_research.engine.book import (
+    ACTION,
     DENIED,
     FILL,
     INTENT,
-    Buffers,
+    MOST_INTENTS,
+    BarFlag,
+    Desk,
     Flags,
     Floats,
     Integers,
     Records,
     new_account,
+    new_desk,
     new_positions,
     unpack_state,
 )
+from .daily import day_starts
 from .events import open_day
-from .play import cancel_wanted, expire_orders, play_row
+from .play import MOST_FILLS, cancel_wanted, expire_orders, play_row, settle
 from .rules import DayRules
 from .step import step
 
 # %% auto #0
-__all__ = ['with_room', 'keep', 'run', 'BacktestResult', 'in_order', 'backtest']
+__all__ = ['Logs', 'keep', 'larger', 'with_room', 'has_room', 'Market', 'settle_delisted', 'play_rows', 'run_rows', 'run',
+           'BacktestResult', 'in_order', 'backtest']
 
 # %% ../../nbs/engine/backtest.ipynb #a670d703
+class Logs(NamedTuple):
+    "Room for what happens, and how much of it is used."
+
+    fills: Records  # FILL
+    intents: Records  # INTENT
+    denials: Records  # DENIED
+    actions: Records  # ACTION
+    used: Integers  # (4) records written in each
+
+
+@in_place
+def keep(log: Records, used: Integers, which: int, buffer: Records, count: int, row: int) -> None:
+    "Append `count` records of a buffer under their row."
+    first = used[which]
+    for place in range(count):
+        buffer[place]["row"] = row
+        log[first + place] = buffer[place]
+    used[which] += count
+
+
 @kernel
-def with_room(log: Records, used: int, more: int) -> Records:
+def larger(log: Records, used: int, more: int) -> Records:
     "The log itself, or a larger copy where `more` records would not fit."
     if used + more <= len(log):
         return log
-    larger = np.empty(2 * len(log) + more, log.dtype)
-    larger[:used] = log[:used]
-    return larger
+    copy = np.empty(2 * len(log) + more, log.dtype)
+    copy[:used] = log[:used]
+    return copy
 
 
 @kernel
-def keep(log: Records, used: int, buffer: Records, count: int, row: int) -> Records:
-    "The log with `count` records of the buffer appended under their row."
-    log = with_room(log, used, count)
-    for place in range(count):
-        buffer[place]["row"] = row
-        log[used + place] = buffer[place]
-    return log
+def with_room(logs: Logs, symbols: int, fine_rows: int) -> Logs:
+    "Logs in which all that one row can bring has room."
+    used = logs.used
+    return Logs(
+        larger(logs.fills, used[0], (MOST_FILLS * fine_rows + 1) * symbols),
+        larger(logs.intents, used[1], MOST_INTENTS * (symbols + 1)),
+        larger(logs.denials, used[2], symbols + 1),
+        larger(logs.actions, used[3], symbols + 1),
+        used,
+    )
+
+
+@in_place
+def has_room(logs: Logs, symbols: int, fine_rows: int) -> bool:
+    "Whether all that one row can bring has room."
+    used = logs.used
+    return bool(
+        used[0] + (MOST_FILLS * fine_rows + 1) * symbols <= len(logs.fills)
+        and used[1] + MOST_INTENTS * (symbols + 1) <= len(logs.intents)
+        and used[2] + symbols < len(logs.denials)
+    )
 
 # %% ../../nbs/engine/backtest.ipynb #c712ea9d
+class Market(NamedTuple):
+    "What a backtest runs over; tables of (T, N) where nothing else is said."
+
+    open: Floats  # of the finer bars
+    high: Floats
+    low: Floats
+    volume: Floats
+    first_fine: Integers  # (T + 1) first finer bar of each row
+    close: Floats
+    entry: Floats
+    exit: Floats
+    lean: Floats
+    atr: Floats
+    flags: Flags
+    delists: Flags  # (T) 1 where a symbol has its last bar
+    minutes: Integers  # (T) end of each bar, minutes since 1970
+    equity: Integers  # out, (T) paise
+    cash: Integers  # out, (T) paise
+
+
+@in_place
+def settle_delisted(desk: Desk, market: Market, row: int, fills: Records, count: int) -> int:
+    "Close what is held of the symbols whose last bar this is; new number of fills."
+    for symbol in range(len(desk.positions)):
+        if market.flags[row, symbol] & BarFlag.DELISTED.value:
+            price = market.close[row, symbol]
+            if np.isnan(price):
+                price = desk.positions[symbol]["last_price"]
+            count = settle(desk, symbol, price, fills, count)
+    return count
+
+
+@in_place
+def play_rows(desk: Desk, market: Market, row: int, logs: Logs) -> None:
+    "Let the working orders trade on the finer bars of a row."
+    fills, used = logs.fills, logs.used
+    for fine in range(market.first_fine[row], market.first_fine[row + 1]):
+        before = used[0]
+        used[0] = play_row(
+            desk, market.open[fine], market.high[fine], market.low[fine], market.volume[fine],
+            market.flags[row], fills, before,
+        )  # fmt: skip
+        for place in range(before, used[0]):
+            fills[place]["row"], fills[place]["fine"] = row, fine
+    if market.delists[row]:
+        before = used[0]
+        used[0] = settle_delisted(desk, market, row, fills, before)
+        for place in range(before, used[0]):
+            fills[place]["row"], fills[place]["fine"] = row, market.first_fine[row + 1] - 1
+
+
+@in_place
+def run_rows(
+    desk: Desk,  # of the day; state changed in place
+    market: Market,
+    row: int,  # first row
+    end: int,  # row after the last
+    logs: Logs,
+) -> int:  # row after the last one that was run; less than `end` where the logs are full
+    "Play and decide rows of one day."
+    symbols, counts = len(desk.positions), desk.counts
+    while row < end:
+        if not has_room(logs, symbols, market.first_fine[row + 1] - market.first_fine[row]):
+            return row
+        counts[:] = 0
+        play_rows(desk, market, row, logs)
+        step(
+            desk, market.minutes[row], market.close[row], market.entry[row], market.exit[row],
+            market.lean[row], market.atr[row], market.flags[row],
+        )  # fmt: skip
+        if counts[0] > 0:
+            cancel_wanted(desk)
+        if row + 1 == end:
+            expire_orders(desk)
+        keep(logs.intents, logs.used, 1, desk.intents, counts[0], row)
+        keep(logs.denials, logs.used, 2, desk.denials, counts[1], row)
+        market.equity[row] = desk.account[0]["equity"]
+        market.cash[row] = desk.account[0]["cash"]
+        row += 1
+    return row
+
+
 @kernel
 def run(
-    open_: Floats,  # (T, N)
-    high: Floats,
-    low: Floats,
-    close: Floats,
-    entry: Floats,
-    exit_: Floats,
-    lean: Floats,
-    atr: Floats,
-    flags: Flags,
-    day_of_row: Integers,  # (T) index into listings and rates
+    desk: Desk,  # of any day; state changed in place
+    market: Market,
+    days: Integers,  # (D, 2) first row of each day and the row after its last
     listings: Records,  # (D, N)
-    rates: Integers,  # (D, K)
+    rates: Integers,  # (D, S, K)
+    returns: Floats,  # (R, N)
+    windows: Integers,  # (D, 2) rows of `returns` that a day may know
     start: int,  # first row that is traded
     resumed: bool,  # the state comes from the row before: its day goes on
-    positions: Records,
-    account: Records,
-    rules: Records,
-    intents: Records,
-    denials: Records,
-    counts: Integers,
-    equity: Integers,  # out, (T) paise
-    cash: Integers,  # out, (T) paise
-) -> tuple[Records, Records, Records]:  # fills, intents, denials
+) -> Logs:
     "Run the backtest over rows start … T-1."
-    symbols = len(positions)
-    fill_log = np.empty(4 * symbols + 64, FILL)
-    intent_log = np.empty(4 * symbols + 64, INTENT)
-    denial_log = np.empty(symbols + 64, DENIED)
-    filled, meant, denied = 0, 0, 0
-    for row in range(start, len(open_)):
-        day = day_of_row[row]
-        listing, rate = listings[day], rates[day]
+    symbols, counts = len(desk.positions), desk.counts
+    empty = np.zeros(4, np.int64)
+    logs = Logs(
+        np.empty(64, FILL), np.empty(64, INTENT), np.empty(64, DENIED), np.empty(16, ACTION), empty
+    )
+    for day in range(len(days)):
+        row, end = max(days[day, 0], start), days[day, 1]
+        if row >= end:
+            continue
+        desk.likeness[:] = np.nan
+        today = Desk(
+            desk.positions, desk.account, desk.rules, listings[day], rates[day],
+            returns[windows[day, 0] : windows[day, 1]], desk.likeness,
+            desk.intents, desk.denials, desk.actions, desk.heads, desk.order, counts,
+        )  # fmt: skip
         counts[:] = 0
-        if row == 0 or day_of_row[row - 1] != day or (row == start and not resumed):
-            open_day(positions, account, rules, listing, intents, counts)
-            intent_log = keep(intent_log, meant, intents, counts[0], row)
-            meant += counts[0]
-            counts[:] = 0
-        fill_log = with_room(fill_log, filled, 3 * symbols)
-        before = filled
-        filled = play_row(
-            positions, account, rules, listing, rate, open_[row], high[row], low[row],
-            flags[row], fill_log, filled, intents, counts,
-        )  # fmt: skip
-        for place in range(before, filled):
-            fill_log[place]["row"] = row
-        step(
-            positions, account, rules, listing, close[row], entry[row], exit_[row], lean[row],
-            atr[row], flags[row], intents, denials, counts,
-        )  # fmt: skip
-        cancel_wanted(positions, rules, listing, intents, counts)
-        if row + 1 == len(open_) or day_of_row[row + 1] != day:
-            expire_orders(positions, rules, listing, intents, counts)
-        intent_log = keep(intent_log, meant, intents, counts[0], row)
-        meant += counts[0]
-        denial_log = keep(denial_log, denied, denials, counts[1], row)
-        denied += counts[1]
-        equity[row] = account[0]["equity"]
-        cash[row] = account[0]["cash"]
-    return fill_log[:filled], intent_log[:meant], denial_log[:denied]
+        logs = with_room(logs, symbols, 1)
+        if row == days[day, 0] or not resumed:
+            open_day(today)
+            keep(logs.intents, logs.used, 1, desk.intents, counts[0], row)
+            keep(logs.actions, logs.used, 3, desk.actions, counts[2], row)
+        while row < end:
+            fine_rows = market.first_fine[row + 1] - market.first_fine[row]
+            logs = with_room(logs, symbols, fine_rows)
+            row = run_rows(today, market, row, end, logs)
+    return logs
 
 # %% ../../nbs/engine/backtest.ipynb #98aee12e
 @dataclass(frozen=True)
@@ -131,11 +231,12 @@ class BacktestResult:
     cash: Integers  # (T) paise
     positions: Records  # (N) POSITION at the end
     account: Records  # (1) ACCOUNT at the end
+    actions: Records  # ACTION
 
 
 def in_order(log: Records) -> Records:
     "Records sorted by row, phase and symbol; the loop writes them symbol by symbol."
-    return log[np.lexsort((log["symbol"], log["phase"], log["row"]))]
+    return log[np.lexsort((log["symbol"], log["phase"], log["fine"], log["row"]))]
 
 
 def backtest(
@@ -149,38 +250,105 @@ def backtest(
     flags: Flags,  # (T, N) from `bar_flags`
     capital_paise: int,
     lean: Floats | None = None,  # (T, N) what is thought below the entry threshold; none: `entry`
+    finer: Bars | None = None,  # shorter bars of the same symbols, to play orders on
     start: int = 0,  # first row that is traded
     state: bytes | None = None,  # from `pack_state` after row start - 1; a fresh account without
 ) -> BacktestResult:
     "Run the platform's rules over bars and scores; DataError where shapes or days do not fit."
-    rows, symbols = bars.shape
     lean = entry if lean is None else lean
-    floats = {"entry": entry.shape, "exit": exit_.shape, "lean": lean.shape, "atr": atr.shape}
-    for name, shape in (floats | {"flags": flags.shape}).items():
-        if shape != (rows, symbols):
-            raise DataError(
-                f"{name} has shape {shape}",
-                where="backtest",
-                value=shape,
-                remedy=f"give one value a bar and symbol: {(rows, symbols)}",
-            )
-    day_of_row = _day_of_row(bars, days)
-    buffers = Buffers(symbols)
+    _check_shapes(bars, entry=entry, exit=exit_, lean=lean, atr=atr, flags=flags)
+    wanted = _days_wanted(bars, days)
     positions, account = _state_at(bars, start, capital_paise, state)
+    returns, windows = _known_returns(wanted, len(bars.symbols))
+    rates = np.stack([day.rates for day in wanted])
+    listings = np.stack([day.listings for day in wanted])
+    desk = new_desk(
+        rules, listings[0], rates[0], returns=returns[:0], positions=positions, account=account
+    )
+    rows = len(bars.index)
     equity = np.full(rows, account["equity"][0], np.int64)
     cash = np.full(rows, account["cash"][0], np.int64)
-    fills, intents, denials = run(
-        bars.open, bars.high, bars.low, bars.close, entry, exit_, lean, atr, flags, day_of_row,
-        np.stack([day.listings for day in days]), np.stack([day.rates for day in days]),
-        start, state is not None,
-        positions, account, rules, buffers.intents, buffers.denials, buffers.counts, equity, cash,
+    fine = bars if finer is None else finer
+    market = Market(
+        fine.open, fine.high, fine.low, fine.volume, _first_fine(bars, finer), bars.close,
+        entry, exit_, lean, atr, flags, _delists(flags), _ends(bars), equity, cash,
     )  # fmt: skip
-    return BacktestResult(in_order(fills), intents, denials, equity, cash, positions, account)
+    logs = run(
+        desk, market, _day_rows(bars), listings, rates, returns, windows, start, state is not None
+    )
+    fills, intents, denials, actions = (
+        log[:used] for log, used in zip(logs[:4], logs.used.tolist(), strict=True)
+    )
+    return BacktestResult(
+        in_order(fills), intents, denials, equity, cash, positions, account, actions
+    )
 
 
-def _day_of_row(bars: Bars, days: Sequence[DayRules]) -> Integers:
-    "Index into `days` for every row."
-    known = {day.day: place for place, day in enumerate(days)}
+def _check_shapes(bars: Bars, **given: Floats | Flags) -> None:
+    "Every table has one value a bar and symbol."
+    for name, values in given.items():
+        if values.shape != bars.shape:
+            raise DataError(
+                f"{name} has shape {values.shape}",
+                where="backtest",
+                value=values.shape,
+                remedy=f"give one value a bar and symbol: {bars.shape}",
+            )
+
+
+def _ends(bars: Bars) -> Integers:
+    "End of each bar in minutes since 1970."
+    seconds: Integers = bars.index.as_unit("s").asi8
+    return seconds // 60 + bars.interval_minutes
+
+
+def _delists(flags: Flags) -> Flags:
+    "1 for every row in which a symbol has its last bar."
+    return (flags & np.uint8(BarFlag.DELISTED)).any(axis=1).astype(np.uint8)
+
+
+def _first_fine(bars: Bars, finer: Bars | None) -> Integers:  # (T + 1)
+    "First finer bar of each row; DataError where they do not lie inside the bars."
+    rows = len(bars.index)
+    if finer is None:
+        return np.arange(rows + 1)
+    begins = bars.index.as_unit("s").asi8
+    fine = finer.index.as_unit("s").asi8
+    first = np.r_[np.searchsorted(fine, begins), len(fine)].astype(np.int64)
+    ends = begins + 60 * bars.interval_minutes
+    inside = np.repeat(ends, np.diff(first))
+    if finer.symbols != bars.symbols or first[0] > 0 or (fine + 60 > inside).any():
+        raise DataError(
+            "the finer bars do not lie inside the bars",
+            where="backtest",
+            value=f"{finer.symbols[:3]}… from {finer.index[0]} by {finer.interval_minutes} min",
+            remedy="give the same symbols over the same time, in shorter bars",
+        )
+    return first
+
+
+def _known_returns(days: Sequence[DayRules], symbols: int) -> tuple[Floats, Integers]:
+    "Returns of all days below each other, and the rows that each day may know."
+    tables = {id(day.history): day.history for day in days if day.history is not None}
+    if not tables:
+        return np.zeros((0, symbols)), np.zeros((len(days), 2), np.int64)
+    begins = dict(zip(tables, np.cumsum([0, *(len(t) for t in tables.values())]), strict=False))
+    windows = [
+        (0, 0) if day.history is None else np.add(day.window, begins[id(day.history)])
+        for day in days
+    ]
+    return np.concatenate(list(tables.values())), np.array(windows, np.int64)
+
+
+def _day_rows(bars: Bars) -> Integers:  # (D, 2)
+    "First row of each day, and the row after its last."
+    starts = day_starts(bars)
+    return np.stack([starts, np.r_[starts[1:], len(bars.index)]], axis=1)
+
+
+def _days_wanted(bars: Bars, days: Sequence[DayRules]) -> list[DayRules]:
+    "The rules of each day of the bars."
+    known = {day.day: day for day in days}
     wanted: list[date] = bars.days()
     missing = [day for day in wanted if day not in known]
     if missing:
@@ -190,11 +358,7 @@ def _day_of_row(bars: Bars, days: Sequence[DayRules]) -> Integers:
             value=missing[0].isoformat(),
             remedy="make them with `days_of` for every day of the bars",
         )
-    places = np.array([known[day] for day in wanted], np.int64)
-    midnights = bars.index.normalize()
-    begins = np.r_[False, np.asarray(midnights[1:] != midnights[:-1])]
-    day_of_row: Integers = places[np.cumsum(begins)]
-    return day_of_row
+    return [known[day] for day in wanted]
 
 
 def _state_at(

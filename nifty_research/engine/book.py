@@ -7,15 +7,16 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 from enum import IntEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 # %% auto #0
 __all__ = ['Records', 'Floats', 'Integers', 'Flags', 'POSITION', 'ACCOUNT', 'LISTING', 'RULES', 'INTENT', 'DENIED', 'HEAD_COUNT',
-           'FILL', 'PHASE_SHARE', 'Purpose', 'OrderKind', 'BarPhase', 'Reason', 'Closed', 'Denial', 'BarFlag',
-           'moment_of', 'Buffers', 'new_positions', 'new_account', 'pack_state', 'unpack_state']
+           'FILL', 'ACTION', 'PHASE_SHARE', 'MOST_INTENTS', 'Purpose', 'Role', 'OrderKind', 'BarPhase', 'Reason',
+           'Closed', 'Denial', 'BarFlag', 'moment_of', 'new_positions', 'new_account', 'pack_state', 'unpack_state',
+           'Desk', 'new_desk']
 
 # %% ../../nbs/engine/book.ipynb #26c5742e
 Records = np.ndarray[Any, np.dtype[np.void]]
@@ -34,6 +35,17 @@ class Purpose(IntEnum):
     EXIT = 5  # turn it into a protected market order
     CANCEL_ENTRY = 6  # an entry is good for one bar
     CANCEL_EXIT = 7  # its changes are used up: cancel, then a new order
+    RESIZE = 8  # change the quantity of the exit order
+    PART = 9  # protected market order that closes a part of the position
+    CANCEL_PART = 10  # it is good for one bar as well
+
+
+class Role(IntEnum):
+    "The orders that a position may have working."
+
+    ENTRY = 1
+    EXIT = 2
+    PART = 3
 
 
 class OrderKind(IntEnum):
@@ -68,6 +80,9 @@ class Reason(IntEnum):
     DAILY_LOSS = 5
     DRAWDOWN = 6
     FLATTEN = 7  # a person or the watchdog asked for it
+    TIME = 8  # held for as long as the rules allow
+    PROFIT_LOCK = 9  # a part is closed at a gain, the rest stays
+    DELISTED = 10  # the symbol trades no more
 
 
 class Closed(IntEnum):
@@ -93,6 +108,9 @@ class Denial(IntEnum):
     NO_RANGE = 9  # no average true range yet
     SIZE = 10  # below the minimum share of equity or one lot
     MARGIN = 11
+    COOL_DOWN = 12  # too soon after a stop in the symbol
+    PAUSED = 13  # several losing stops in a row
+    NO_EDGE = 14  # the account's own trades so far have not paid for their losses
 
 
 class BarFlag(IntEnum):
@@ -102,28 +120,40 @@ class BarFlag(IntEnum):
     SQUARE_OFF = 2
     STOPS_PURGED = 4  # from this bar's start no stop rests at the exchange
     LAST_BAR = 8  # nothing decided at its close can trade today
+    DELISTED = 16  # the last bar that the symbol will ever have
 
 # %% ../../nbs/engine/book.ipynb #47585543
 POSITION = np.dtype(
     [
         ("quantity", np.int64),  # signed, held
-        ("entry_value", np.int64),  # paise paid or received for what is held
-        ("entry_price", np.float64),
-        ("entry_atr", np.float64),  # frozen at the decision
-        ("stop", np.float64),  # trigger last wanted, 0 none
+        ("entry_order", np.int64),  # signed quantity working, 0 none
+        ("exit_order", np.int64),  # signed quantity working, 0 none
+        ("part_order", np.int64),  # signed quantity working, 0 none
+        ("exit_kind", np.int64),  # OrderKind
+        ("exit_price", np.float64),  # trigger of a stop, else limit price
         ("target", np.float64),
-        ("best", np.float64),  # best close since entry
         ("last_price", np.float64),  # NaN until the first trade
         ("leaving", np.int64),  # Reason
-        ("trades_today", np.int64),
-        ("entry_order", np.int64),  # signed quantity working, 0 none
+        ("stop", np.float64),  # trigger last wanted, 0 none
+        ("best", np.float64),  # best close since entry
+        ("entry_value", np.int64),  # paise paid or received for what is held
+        ("entry_price", np.float64),  # average of what is held
+        ("entry_atr", np.float64),  # frozen at the decision
+        ("entered", np.int64),  # when the entry was decided, minutes since 1970
+        ("entered_traded", np.int64),  # the same in minutes of trading
         ("entry_kind", np.int64),  # OrderKind
         ("entry_limit", np.float64),  # protected price
-        ("exit_order", np.int64),  # signed quantity working, 0 none
-        ("exit_kind", np.int64),
-        ("exit_price", np.float64),  # trigger of a stop, else limit price
+        ("entry_traded", np.int64),  # paise that the working entry order has traded so far
         ("exit_changes", np.int64),
+        ("exit_traded", np.int64),  # paise that the working exit order has traded so far
         ("stop_moves", np.int64),
+        ("part_kind", np.int64),  # OrderKind
+        ("part_limit", np.float64),  # protected price
+        ("part_traded", np.int64),  # paise that the working part order has traded so far
+        ("locked", np.int64),  # 1 once a part was closed at a gain
+        ("gain", np.int64),  # paise made by what was closed of it, less all charges so far
+        ("trades_today", np.int64),
+        ("cool_until", np.int64),  # no entry before, minutes since 1970
     ]
 )
 
@@ -135,16 +165,39 @@ ACCOUNT = np.dtype(
         ("peak", np.int64),  # highest equity at a close
         ("trades_today", np.int64),
         ("halted", np.int64),  # Reason of the halt, 0 none
+        ("minute", np.int64),  # end of the last bar, minutes since 1970
+        ("traded_minutes", np.int64),  # minutes of bars seen so far
+        ("stops_in_row", np.int64),  # losing stops since the last trade that was none
+        ("paused_until", np.int64),  # no entry before, minutes since 1970
+        ("won", np.int64),  # trades that ended with a gain after charges
+        ("lost", np.int64),  # trades that did not
+        ("gained", np.int64),  # paise, sum of the gains
+        ("given", np.int64),  # paise, sum of the losses
+        ("credited", np.int64),  # paise of dividends and fractions of shares, received less paid
     ]
 )
 
 # %% ../../nbs/engine/book.ipynb #d10eddd4
 LISTING = np.dtype(
-    [("tick", np.float64), ("lot", np.int64), ("sector", np.int64), ("freeze", np.int64)]
+    [
+        ("tick", np.float64),
+        ("lot", np.int64),
+        ("sector", np.int64),
+        ("freeze", np.int64),
+        ("segment", np.int64),  # row of the charge rates
+        ("margin", np.float64),  # least that the exchange blocks, fraction of value; 0 none
+        ("band_low", np.float64),  # lowest price that an order may have, 0 none
+        ("band_high", np.float64),  # highest, 0 none
+        ("daily_volume", np.float64),  # usual volume of a day, known before it; 0 unknown
+        ("daily_volatility", np.float64),  # deviation of a day's return, known before it
+        ("ratio", np.float64),  # shares that one share becomes this morning, 0 or 1: as it was
+        ("dividend", np.float64),  # rupees that a share of last night receives
+    ]
 )
 
 RULES = np.dtype(
     [
+        ("interval", np.int64),  # minutes of a bar
         ("trades_per_day", np.int64),
         ("open_positions", np.int64),
         ("trades_per_symbol", np.int64),
@@ -154,17 +207,36 @@ RULES = np.dtype(
         ("minimum_share", np.float64),
         ("maximum_share", np.float64),
         ("risk_per_trade", np.float64),
-        ("stop_atr", np.float64),
-        ("target_atr", np.float64),
+        ("volatility_target", np.float64),  # of a position, fraction of equity a year, 0 none
+        ("bars_a_year", np.float64),
+        ("kelly_fraction", np.float64),  # share of the Kelly risk that may be taken, 0 none
+        ("kelly_trades", np.int64),  # trades before it is asked
+        ("correlation_cut", np.float64),  # of the size, at a mean correlation of 1; 0 none
+        ("correlation_days", np.int64),  # days in common before two shares are compared
+        ("stop_atr", np.float64),  # 0: `stop_fraction` instead
+        ("stop_fraction", np.float64),  # of the entry price
+        ("target_atr", np.float64),  # 0: `target_fraction` instead
+        ("target_fraction", np.float64),  # of the entry price
         ("trail_from_atr", np.float64),
-        ("trail_by_atr", np.float64),
+        ("trail_by_atr", np.float64),  # 0 none
+        ("break_even_atr", np.float64),  # gain from which the stop goes to the entry, 0 none
         ("stop_step_atr", np.float64),
         ("stop_moves", np.int64),
+        ("lock_atr", np.float64),  # gain from which a part is closed, 0 none
+        ("lock_share", np.float64),  # of the quantity
+        ("time_stop", np.int64),  # minutes, 0 none
+        ("time_in_trading", np.int64),  # 1: minutes of trading, 0: of the clock
+        ("cool_down", np.int64),  # minutes, 0 none
+        ("pause_stops", np.int64),  # losing stops in a row, 0 none
+        ("pause", np.int64),  # minutes
         ("order_changes", np.int64),
         ("daily_loss", np.float64),
         ("drawdown", np.float64),
         ("margin_rate", np.float64),
         ("slippage", np.float64),  # fraction of price
+        ("spread_ticks", np.float64),  # whole spread; half of it is paid
+        ("impact", np.float64),  # times volatility x root of the share of the day's volume
+        ("volume_share", np.float64),  # of a bar's volume that one symbol may trade, 0 all
         ("protection", np.float64),  # fraction of price
         ("shorting", np.int64),  # 1 where the product allows it
         ("intraday", np.int64),  # 1 where nothing may be carried overnight
@@ -206,7 +278,18 @@ FILL = np.dtype(
         ("price", np.float64),
         ("value", np.int64),  # paise, unsigned
         ("reason", np.int64),  # Reason of an exit, 0 for an entry
+        ("fine", np.int64),  # row of the finer bars, as `row` where there are none
         ("heads", np.int64, (HEAD_COUNT,)),  # charges by head, paise
+    ]
+)
+
+ACTION = np.dtype(
+    [
+        ("row", np.int64),
+        ("symbol", np.int64),
+        ("before", np.int64),  # quantity, signed
+        ("after", np.int64),
+        ("paise", np.int64),  # received, negative where paid
     ]
 )
 
@@ -230,28 +313,6 @@ def moment_of(
     "Conventional time of a phase, in whole seconds."
     seconds = interval.total_seconds() * PHASE_SHARE[BarPhase(phase)]
     return start + timedelta(seconds=int(seconds + 1e-9))
-
-# %% ../../nbs/engine/book.ipynb #41af84f3
-class Buffers:
-    "Room for the intents, denials and charges of one decision."
-
-    def __init__(
-        self,
-        symbols: int,  # number of symbols
-    ) -> None:
-        self.intents: Records = np.zeros(4 * symbols + 4, INTENT)
-        self.denials: Records = np.zeros(symbols + 1, DENIED)
-        self.counts: Integers = np.zeros(2, np.int64)
-        self.heads: Integers = np.zeros(HEAD_COUNT, np.int64)
-
-    def take(self) -> tuple[Records, Records]:
-        "Copies of what was written, and the buffers empty again."
-        taken = (
-            self.intents[: self.counts[0]].copy(),
-            self.denials[: self.counts[1]].copy(),
-        )
-        self.counts[:] = 0
-        return taken
 
 # %% ../../nbs/engine/book.ipynb #b6f3a075
 def new_positions(
@@ -293,3 +354,62 @@ def unpack_state(
         )
     account = np.frombuffer(packed[:size], ACCOUNT).copy()
     return np.frombuffer(packed[size:], POSITION).copy(), account
+
+# %% ../../nbs/engine/book.ipynb #642bf229
+MOST_INTENTS = 12  # that a bar can bring one symbol
+
+
+class Desk(NamedTuple):
+    "State, rules, the day, and room for what is said; compiled code takes it whole."
+
+    positions: Records  # (N) POSITION
+    account: Records  # (1) ACCOUNT
+    rules: Records  # (1) RULES
+    listings: Records  # (N) LISTING of the day
+    rates: Integers  # (S, K) charge rates of the day, a row a segment
+    returns: Floats  # (W, N) daily returns known before the day
+    likeness: Floats  # (N, N) correlations of them, NaN until asked for
+    intents: Records  # INTENT
+    denials: Records  # DENIED
+    actions: Records  # ACTION
+    heads: Integers  # (2, HEAD_COUNT): charges of the last fill, and scratch
+    order: Integers  # (N) scratch: who asks to be entered
+    counts: Integers  # (3) of intents, denials, actions
+
+    def take(self) -> tuple[Records, Records]:
+        "Copies of the intents and denials that were written, and all buffers empty again."
+        taken = (
+            self.intents[: self.counts[0]].copy(),
+            self.denials[: self.counts[1]].copy(),
+        )
+        self.counts[:] = 0
+        return taken
+
+
+def new_desk(
+    rules: Records,  # (1) RULES
+    listings: Records,  # (N) LISTING
+    rates: Integers | None = None,  # (S, K); None: no charges
+    *,
+    returns: Floats | None = None,  # (W, N); None: nothing is known
+    positions: Records | None = None,  # None: flat
+    account: Records | None = None,  # None: `capital_paise` in cash
+    capital_paise: int = 0,
+) -> Desk:
+    "A desk with empty buffers; without charges, returns or positions unless given."
+    symbols = len(listings)
+    return Desk(
+        positions=new_positions(symbols) if positions is None else positions,
+        account=new_account(capital_paise) if account is None else account,
+        rules=rules,
+        listings=listings,
+        rates=np.zeros((1, 12), np.int64) if rates is None else rates,
+        returns=np.zeros((0, symbols)) if returns is None else returns,
+        likeness=np.full((symbols, symbols), np.nan),
+        intents=np.zeros(MOST_INTENTS * (symbols + 1), INTENT),
+        denials=np.zeros(symbols + 1, DENIED),
+        actions=np.zeros(symbols + 1, ACTION),
+        heads=np.zeros((2, HEAD_COUNT), np.int64),
+        order=np.zeros(symbols, np.int64),
+        counts=np.zeros(3, np.int64),
+    )

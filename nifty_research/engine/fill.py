@@ -7,14 +7,15 @@ from __future__ import annotations
 
 import math
 
-from ..core.compiled import kernel
+from ..core.compiled import in_place, kernel
 from ..core.money import ceil_to_tick as _ceil_to_tick
 from ..core.money import floor_to_tick as _floor_to_tick
 from ..core.money import paise as _paise
-from .book import BarPhase, OrderKind
+from .book import BarPhase, OrderKind, Records
 
 # %% auto #0
-__all__ = ['floor_to_tick', 'ceil_to_tick', 'to_paise', 'worse', 'protected_price', 'fill_at_open', 'fill_price']
+__all__ = ['floor_to_tick', 'ceil_to_tick', 'to_paise', 'worse', 'protected_price', 'fill_at_open', 'fill_price', 'slippage_of',
+           'is_stuck', 'fill_in_band', 'room_in']
 
 # %% ../../nbs/engine/fill.ipynb #f0fec639
 floor_to_tick = kernel(_floor_to_tick)
@@ -22,7 +23,7 @@ ceil_to_tick = kernel(_ceil_to_tick)
 to_paise = kernel(_paise)
 
 # %% ../../nbs/engine/fill.ipynb #75a71005
-@kernel
+@in_place
 def worse(
     price: float,  # before slippage
     is_buy: bool,
@@ -35,7 +36,7 @@ def worse(
     return float(floor_to_tick(price * (1.0 - slippage), tick))
 
 
-@kernel
+@in_place
 def protected_price(
     last_price: float,
     is_buy: bool,
@@ -48,7 +49,7 @@ def protected_price(
     return float(ceil_to_tick(last_price * (1.0 - protection), tick))
 
 # %% ../../nbs/engine/fill.ipynb #c8136910
-@kernel
+@in_place
 def fill_at_open(
     kind: int,  # OrderKind
     is_buy: bool,
@@ -69,7 +70,7 @@ def fill_at_open(
     return min(slipped, price) if is_buy else max(slipped, price)
 
 # %% ../../nbs/engine/fill.ipynb #9e276b63
-@kernel
+@in_place
 def fill_price(
     phase: int,  # BarPhase
     kind: int,  # OrderKind
@@ -93,3 +94,74 @@ def fill_price(
         through = low <= price - tick + 1e-9 if is_buy else high >= price + tick - 1e-9
         return price if through else math.nan
     return math.nan
+
+# %% ../../nbs/engine/fill.ipynb #70c32fe4
+@in_place
+def slippage_of(
+    rules: Records,  # (1) RULES
+    listing: Records,  # one LISTING record
+    quantity: int,
+    price: float,
+) -> float:  # fraction of price
+    "What a market or stop order of this size pays beyond the price it meets."
+    rule = rules[0]
+    paid = rule["slippage"]
+    if rule["spread_ticks"] > 0.0:
+        paid += 0.5 * rule["spread_ticks"] * listing["tick"] / price
+    if rule["impact"] > 0.0 and listing["daily_volume"] > 0.0:
+        share = abs(quantity) / listing["daily_volume"]
+        paid += rule["impact"] * listing["daily_volatility"] * math.sqrt(share)
+    return float(paid)
+
+# %% ../../nbs/engine/fill.ipynb #06938df3
+@in_place
+def is_stuck(
+    listing: Records,  # one LISTING record
+    is_buy: bool,
+    low: float,  # lowest price that this phase is sure of
+    high: float,
+) -> bool:
+    "Whether the price lies at the band at which the other side is missing."
+    if is_buy:
+        return bool(listing["band_high"] > 0.0 and low >= listing["band_high"] - 1e-9)
+    return bool(listing["band_low"] > 0.0 and high <= listing["band_low"] + 1e-9)
+
+
+@in_place
+def fill_in_band(
+    rules: Records,  # (1) RULES
+    listing: Records,  # one LISTING record
+    phase: int,  # BarPhase
+    kind: int,  # OrderKind
+    quantity: int,  # signed
+    price: float,  # trigger of a stop, else the worst price allowed
+    open_: float,
+    high: float,
+    low: float,
+) -> float:
+    "`fill_price` with the rules' slippage and inside the day's band; NaN where nothing trades."
+    is_buy = quantity > 0
+    at_open = phase == BarPhase.OPEN
+    if is_stuck(listing, is_buy, open_ if at_open else low, open_ if at_open else high):
+        return math.nan
+    slippage = slippage_of(rules, listing, quantity, price)
+    found = fill_price(phase, kind, is_buy, price, open_, high, low, listing["tick"], slippage)
+    if is_buy and listing["band_high"] > 0.0:
+        return min(found, listing["band_high"])
+    if not is_buy and listing["band_low"] > 0.0:
+        return max(found, listing["band_low"])
+    return float(found)
+
+# %% ../../nbs/engine/fill.ipynb #4ee1d714
+@in_place
+def room_in(
+    volume_share: float,  # of a bar's volume, 0 all
+    volume: float,  # of the bar, NaN or 0 where nothing traded
+    used: int,  # shares that were traded in this bar
+) -> int:
+    "Shares of a bar that an order may still have."
+    if volume_share <= 0.0:
+        return 2**62
+    if math.isnan(volume):
+        return 0
+    return max(int(volume_share * volume) - used, 0)

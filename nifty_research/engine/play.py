@@ -7,206 +7,245 @@ from __future__ import annotations
 
 import math
 
-from ..core.compiled import kernel
+from ..core.compiled import in_place
 from nifty_research.engine.book import (
     BarFlag,
     BarPhase,
     Closed,
+    Desk,
     Flags,
     Floats,
-    Integers,
     OrderKind,
     Purpose,
+    Reason,
     Records,
+    Role,
 )
-from .events import apply_closed, apply_fill, take_target
-from .fill import fill_price, to_paise
+from .events import apply_closed, apply_fill
+from .fill import fill_in_band, room_in, to_paise
+from .protection import take_target
 
 # %% auto #0
-__all__ = ['play_order', 'play_bar', 'cancel_wanted', 'purge_stop', 'expire_orders', 'is_quiet', 'play_row']
+__all__ = ['MOST_FILLS', 'order_of', 'rest', 'traded_in', 'write_fill', 'play_order', 'play_entry', 'play_bar', 'settle',
+           'cancel_wanted', 'purge_stop', 'expire_orders', 'is_quiet', 'play_row']
 
 # %% ../../nbs/engine/play.ipynb #98019352
-@kernel
-def play_order(
-    positions: Records,
-    account: Records,
-    rules: Records,
-    listings: Records,
-    rates: Integers,
+@in_place
+def order_of(
+    position: Records,  # one POSITION record
+    role: int,  # Role
+) -> tuple[int, int, float]:  # signed quantity, OrderKind, price
+    "The working order of a role; quantity 0 where there is none."
+    if role == Role.ENTRY:
+        return position["entry_order"], position["entry_kind"], position["entry_limit"]
+    if role == Role.PART:
+        return position["part_order"], position["part_kind"], position["part_limit"]
+    return position["exit_order"], position["exit_kind"], position["exit_price"]
+
+
+@in_place
+def rest(
+    position: Records,  # one POSITION record
+    role: int,  # Role
+) -> None:
+    "A market order has not traded at the open: it is a limit at its protected price now."
+    if role == Role.ENTRY:
+        position["entry_kind"] = OrderKind.LIMIT.value
+    elif role == Role.PART:
+        position["part_kind"] = OrderKind.LIMIT.value
+    else:
+        position["exit_kind"] = OrderKind.LIMIT.value
+
+
+@in_place
+def traded_in(
+    fills: Records,
+    first: int,  # of this symbol and bar
+    count: int,
+) -> int:
+    "Shares that the fills of this bar have taken so far."
+    used = 0
+    for place in range(first, count):
+        used += abs(fills[place]["quantity"])
+    return used
+
+
+@in_place
+def write_fill(
+    desk: Desk,
+    fill: Records,  # one FILL record, written
     symbol: int,
-    is_entry: bool,
+    quantity: int,  # signed
+    price: float,
     phase: int,  # BarPhase
-    open_: float,
-    high: float,
-    low: float,
-    fills: Records,  # FILL buffer of at least two records more
-    fill_count: int,
-    intents: Records,
-    counts: Integers,
-) -> int:  # new number of fills
-    "Let one working order trade in one phase and apply what happens."
-    position = positions[symbol]
-    quantity = position["entry_order"] if is_entry else position["exit_order"]
-    kind = position["entry_kind"] if is_entry else position["exit_kind"]
-    limit = position["entry_limit"] if is_entry else position["exit_price"]
-    if quantity == 0:
-        return fill_count
-    price = fill_price(
-        phase,
-        kind,
-        quantity > 0,
-        limit,
-        open_,
-        high,
-        low,
-        listings[symbol]["tick"],
-        rules[0]["slippage"],
-    )
-    if math.isnan(price):
-        if (
-            phase == BarPhase.OPEN and kind == OrderKind.MARKET
-        ):  # it rests at its protected price from now on
-            if is_entry:
-                position["entry_kind"] = OrderKind.LIMIT.value
-            else:
-                position["exit_kind"] = OrderKind.LIMIT.value
-        return fill_count
-    fill = fills[fill_count]
-    last_price = open_ if phase == BarPhase.OPEN else price
-    reason = apply_fill(
-        positions,
-        account,
-        rules,
-        listings,
-        rates,
-        symbol,
-        is_entry,
-        quantity,
-        price,
-        last_price,
-        phase,
-        fill["heads"],
-        intents,
-        counts,
-    )
+    reason: int,  # Reason
+) -> None:
+    "Keep what a fill was, with the charges of the last one that was applied."
+    for head in range(len(fill["heads"])):
+        fill["heads"][head] = desk.heads[0, head]
     fill["phase"] = phase
     fill["symbol"] = symbol
     fill["quantity"] = quantity
     fill["price"] = price
     fill["value"] = abs(quantity) * to_paise(price)
     fill["reason"] = reason
-    return fill_count + 1
+
+# %% ../../nbs/engine/play.ipynb #ee91e606
+@in_place
+def play_order(
+    desk: Desk,
+    symbol: int,
+    role: int,  # Role
+    phase: int,  # BarPhase
+    open_: float,
+    high: float,
+    low: float,
+    volume: float,
+    fills: Records,  # FILL buffer with room for what a bar can bring
+    first: int,  # fill that was the first of this symbol and bar
+    count: int,  # fills so far
+) -> int:  # new number of fills
+    "Let one working order trade in one phase and apply what happens."
+    position, listing = desk.positions[symbol], desk.listings[symbol]
+    quantity, kind, limit = order_of(position, role)
+    if quantity == 0:
+        return count
+    price = fill_in_band(desk.rules, listing, phase, kind, quantity, limit, open_, high, low)
+    goes_to_rest = phase == BarPhase.OPEN and kind == OrderKind.MARKET
+    share = desk.rules[0]["volume_share"]
+    if math.isnan(price):
+        if goes_to_rest:
+            rest(position, role)
+        return count
+    if share > 0.0:
+        room = room_in(share, volume, traded_in(fills, first, count))
+        traded = min(abs(quantity), room // listing["lot"] * listing["lot"])
+        if goes_to_rest and traded < abs(quantity):
+            rest(position, role)
+        if traded == 0:
+            return count
+        quantity = traded if quantity > 0 else -traded
+    last_price = open_ if phase == BarPhase.OPEN else price
+    reason = apply_fill(desk, symbol, role, quantity, price, last_price, phase)
+    write_fill(desk, fills[count], symbol, quantity, price, phase, reason)
+    return count + 1
+
+# %% ../../nbs/engine/play.ipynb #31d28378
+@in_place
+def play_entry(
+    desk: Desk,
+    symbol: int,
+    phase: int,  # BarPhase
+    open_: float,
+    high: float,
+    low: float,
+    volume: float,
+    fills: Records,
+    first: int,
+    count: int,
+) -> int:  # new number of fills
+    "Let an entry trade, but not the rest of one whose first part was stopped out already."
+    position = desk.positions[symbol]
+    if position["quantity"] == 0 and position["entry_traded"] != 0:
+        return count
+    return play_order(
+        desk, symbol, Role.ENTRY.value, phase, open_, high, low, volume, fills, first, count
+    )
 
 # %% ../../nbs/engine/play.ipynb #9709b168
-@kernel
+@in_place
 def play_bar(
-    positions: Records,
-    account: Records,
-    rules: Records,
-    listings: Records,
-    rates: Integers,
+    desk: Desk,
     symbol: int,
     open_: float,
     high: float,
     low: float,
+    volume: float,
     fills: Records,
-    fill_count: int,
-    intents: Records,
-    counts: Integers,
+    first: int,
 ) -> int:  # new number of fills
     "Play one bar of one symbol through its phases."
-    position = positions[symbol]
-    is_entry = position["entry_order"] != 0
-    count = play_order(
-        positions, account, rules, listings, rates, symbol, is_entry, BarPhase.OPEN.value,
-        open_, high, low, fills, fill_count, intents, counts,
-    )  # fmt: skip
-    take_target(
-        positions, rules, listings, symbol, open_, open_, BarPhase.OPEN.value, intents, counts
-    )
-    count = play_order(
-        positions, account, rules, listings, rates, symbol, False, BarPhase.STOPS.value,
-        open_, high, low, fills, count, intents, counts,
-    )  # fmt: skip
-    take_target(
-        positions, rules, listings, symbol, high, low, BarPhase.STOPS.value, intents, counts
-    )
-    is_entry = position["entry_order"] != 0
+    position, count = desk.positions[symbol], first
+    exit_, part = Role.EXIT.value, Role.PART.value
+    bar = (open_, high, low, volume)
+    at = BarPhase.OPEN.value
+    was_protected = position["exit_order"] != 0
+    count = play_order(desk, symbol, part, at, *bar, fills, first, count)
+    if was_protected:
+        count = play_order(desk, symbol, exit_, at, *bar, fills, first, count)
+    count = play_entry(desk, symbol, at, *bar, fills, first, count)
+    take_target(desk, symbol, open_, open_, at)
+    at = BarPhase.STOPS.value
+    count = play_order(desk, symbol, exit_, at, *bar, fills, first, count)
+    take_target(desk, symbol, high, low, at)
+    at = BarPhase.LIMITS.value
+    count = play_order(desk, symbol, part, at, *bar, fills, first, count)
+    count = play_order(desk, symbol, exit_, at, *bar, fills, first, count)
     before = count
-    count = play_order(
-        positions, account, rules, listings, rates, symbol, is_entry, BarPhase.LIMITS.value,
-        open_, high, low, fills, count, intents, counts,
-    )  # fmt: skip
-    if is_entry and count > before:
-        count = play_order(
-            positions, account, rules, listings, rates, symbol, False, BarPhase.LATE_STOPS.value,
-            open_, high, low, fills, count, intents, counts,
-        )  # fmt: skip
+    count = play_entry(desk, symbol, at, *bar, fills, first, count)
+    if count > before:
+        at = BarPhase.LATE_STOPS.value
+        count = play_order(desk, symbol, exit_, at, *bar, fills, first, count)
     return count
 
-# %% ../../nbs/engine/play.ipynb #5b0f0b3b
-@kernel
-def cancel_wanted(
-    positions: Records,
-    rules: Records,
-    listings: Records,
-    intents: Records,
-    counts: Integers,
-) -> None:
-    "Carry out the cancels among the intents; what follows from them is appended."
-    for place in range(counts[0]):
-        intent = intents[place]
-        if intent["purpose"] == Purpose.CANCEL_ENTRY or intent["purpose"] == Purpose.CANCEL_EXIT:
-            apply_closed(
-                positions,
-                rules,
-                listings,
-                intent["symbol"],
-                intent["purpose"] == Purpose.CANCEL_ENTRY,
-                Closed.CANCELLED.value,
-                BarPhase.CLOSE.value,
-                intents,
-                counts,
-            )
 
-
-@kernel
-def purge_stop(
-    positions: Records,
-    rules: Records,
-    listings: Records,
+@in_place
+def settle(
+    desk: Desk,
     symbol: int,
-    intents: Records,
-    counts: Integers,
-) -> None:
+    price: float,  # last close
+    fills: Records,
+    count: int,
+) -> int:  # new number of fills
+    "Close what is held of a symbol that trades no more, at its last price."
+    position = desk.positions[symbol]
+    quantity, phase = -position["quantity"], BarPhase.DAY_CLOSE.value
+    position["entry_order"] = position["part_order"] = 0
+    position["entry_kind"] = position["part_kind"] = 0
+    if quantity == 0:
+        return count
+    position["exit_traded"] = 0
+    position["exit_order"] = quantity
+    position["leaving"] = Reason.DELISTED.value
+    reason = apply_fill(desk, symbol, Role.EXIT.value, quantity, price, price, phase)
+    write_fill(desk, fills[count], symbol, quantity, price, phase, reason)
+    return count + 1
+
+# %% ../../nbs/engine/play.ipynb #5b0f0b3b
+@in_place
+def cancel_wanted(desk: Desk) -> None:
+    "Carry out the cancels among the intents; what follows from them is appended."
+    for place in range(desk.counts[0]):
+        intent = desk.intents[place]
+        purpose, role = intent["purpose"], 0
+        if purpose == Purpose.CANCEL_ENTRY:
+            role = Role.ENTRY.value
+        elif purpose == Purpose.CANCEL_EXIT:
+            role = Role.EXIT.value
+        elif purpose == Purpose.CANCEL_PART:
+            role = Role.PART.value
+        if role != 0:
+            apply_closed(desk, intent["symbol"], role, Closed.CANCELLED.value, BarPhase.CLOSE.value)
+
+
+@in_place
+def purge_stop(desk: Desk, symbol: int) -> None:
     "Cancel a resting stop for the closing auction."
-    if positions[symbol]["exit_kind"] == OrderKind.STOP:
-        apply_closed(
-            positions, rules, listings, symbol, False, Closed.PURGED.value,
-            BarPhase.OPEN.value, intents, counts,
-        )  # fmt: skip
+    if desk.positions[symbol]["exit_kind"] == OrderKind.STOP:
+        apply_closed(desk, symbol, Role.EXIT.value, Closed.PURGED.value, BarPhase.OPEN.value)
 
 
-@kernel
-def expire_orders(
-    positions: Records,
-    rules: Records,
-    listings: Records,
-    intents: Records,
-    counts: Integers,
-) -> None:
+@in_place
+def expire_orders(desk: Desk) -> None:
     "End of the day: every working order expires."
-    for symbol in range(len(positions)):
-        for is_entry in (True, False):
-            position = positions[symbol]
-            if (position["entry_order"] if is_entry else position["exit_order"]) != 0:
-                apply_closed(
-                    positions, rules, listings, symbol, is_entry, Closed.EXPIRED.value,
-                    BarPhase.DAY_CLOSE.value, intents, counts,
-                )  # fmt: skip
+    for symbol in range(len(desk.positions)):
+        for role in (Role.ENTRY.value, Role.PART.value, Role.EXIT.value):
+            quantity, _, _ = order_of(desk.positions[symbol], role)
+            if quantity != 0:
+                apply_closed(desk, symbol, role, Closed.EXPIRED.value, BarPhase.DAY_CLOSE.value)
 
 # %% ../../nbs/engine/play.ipynb #fcebc19d
-@kernel
+@in_place
 def is_quiet(
     position: Records,  # one POSITION record
     high: float,
@@ -215,39 +254,39 @@ def is_quiet(
     "Whether a bar can touch neither the stop that rests nor the target: nothing to play."
     if position["exit_kind"] != OrderKind.STOP:
         return False
+    if position["entry_order"] != 0 or position["part_order"] != 0:
+        return False
     stop, target = position["exit_price"], position["target"]
     if position["quantity"] > 0:
         return bool(low > stop + 1e-6 and high < target)
     return bool(high < stop - 1e-6 and low > target)
 
 
-@kernel
+@in_place
 def play_row(
-    positions: Records,
-    account: Records,
-    rules: Records,
-    listings: Records,
-    rates: Integers,
+    desk: Desk,
     open_: Floats,  # (N)
     high: Floats,
     low: Floats,
+    volume: Floats,
     flags: Flags,
-    fills: Records,
-    fill_count: int,
-    intents: Records,
-    counts: Integers,
+    fills: Records,  # FILL buffer with room for `MOST_FILLS` a symbol
+    count: int,  # fills so far
 ) -> int:  # new number of fills
     "Play one bar of every symbol that has something working."
+    positions = desk.positions
     for symbol in range(len(positions)):
         position = positions[symbol]
         if position["exit_order"] == 0 and position["entry_order"] == 0:
             continue
         if flags[symbol] & BarFlag.STOPS_PURGED.value:
-            purge_stop(positions, rules, listings, symbol, intents, counts)
+            purge_stop(desk, symbol)
         if math.isnan(open_[symbol]) or is_quiet(position, high[symbol], low[symbol]):
             continue
-        fill_count = play_bar(
-            positions, account, rules, listings, rates, symbol,
-            open_[symbol], high[symbol], low[symbol], fills, fill_count, intents, counts,
-        )  # fmt: skip
-    return fill_count
+        count = play_bar(
+            desk, symbol, open_[symbol], high[symbol], low[symbol], volume[symbol], fills, count
+        )
+    return count
+
+# %% ../../nbs/engine/play.ipynb #4c845c04
+MOST_FILLS = 8

@@ -6,8 +6,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, timedelta
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -15,36 +16,72 @@ from numpy.typing import NDArray
 
 from ..core.settings import Settings
 from ..data.bars import Bars
-from .book import LISTING, RULES, BarFlag, Flags, Floats, Integers, Records
+from nifty_research.engine.book import (
+    LISTING,
+    RULES,
+    BarFlag,
+    Desk,
+    Flags,
+    Floats,
+    Integers,
+    Records,
+)
+from .daily import DailyHistory, daily_history
 from ..market.charges import charge_rates
 from ..market.members import has_derivatives, sector_of
 from ..market.phases import continuous_windows
 from ..market.ticks import tick_size
 
+if TYPE_CHECKING:
+    from nifty_research.core.sections import Risk
+
 # %% auto #0
-__all__ = ['LARGEST_SHARES', 'LARGEST_RUPEES', 'rules_of', 'DayRules', 'day_rules', 'reference_prices', 'tick_prices', 'days_of',
-           'bar_flags']
+__all__ = ['MINUTES_A_YEAR', 'LARGEST_SHARES', 'LARGEST_RUPEES', 'VOLUME_DAYS', 'rules_of', 'DayRules', 'day_rules',
+           'reference_prices', 'tick_prices', 'days_of', 'with_history', 'dated_days', 'put_day', 'bar_flags']
 
 # %% ../../nbs/engine/rules.ipynb #0fdc8fc1
+MINUTES_A_YEAR = 375 * 250  # of trading; only the volatility target reads it
+_SAME_NAME = (
+    "trades_per_day open_positions positions_per_sector minimum_confidence minimum_share "
+    "maximum_share risk_per_trade volatility_target kelly_fraction correlation_cut "
+    "stop_atr stop_fraction target_atr target_fraction trail_from_atr trail_by_atr "
+    "break_even_atr stop_step_atr stop_moves lock_atr lock_share daily_loss drawdown"
+).split()
+
+
+def _set_renamed(rules: Records, risk: Risk) -> None:
+    "What the settings call by a longer name, and what they tell in hours."
+    rules["trades_per_symbol"] = risk.trades_per_symbol_per_day
+    rules["kelly_trades"] = risk.kelly_after_trades
+    rules["correlation_days"] = risk.correlation_least_days
+    rules["time_stop"] = round(risk.time_stop_hours * 60)
+    rules["time_in_trading"] = risk.time_stop_in_trading
+    rules["cool_down"] = risk.cool_down_minutes
+    rules["pause_stops"] = risk.pause_after_stops
+    rules["pause"] = risk.pause_minutes
+
+
 def rules_of(
     settings: Settings,
+    interval_minutes: int | None = None,  # of the bars; None: that of the settings
 ) -> Records:  # (1) RULES
     "The limits and multiples of the settings as one record."
     risk, execution = settings.risk, settings.execution
     delivery = settings.account.product == "CNC"
+    interval = interval_minutes or settings.market.interval_minutes
     rules = np.zeros(1, RULES)
-    same_name = (
-        "trades_per_day open_positions positions_per_sector minimum_confidence minimum_share "
-        "maximum_share risk_per_trade stop_atr target_atr trail_from_atr trail_by_atr "
-        "stop_step_atr stop_moves daily_loss drawdown"
-    ).split()
-    for name in same_name:
+    for name in _SAME_NAME:
         rules[name] = getattr(risk, name)
-    rules["trades_per_symbol"] = risk.trades_per_symbol_per_day
+    _set_renamed(rules, risk)
+    rules["interval"] = interval
+    rules["bars_a_year"] = MINUTES_A_YEAR / min(interval, 375)
     rules["exit_threshold"] = settings.ensemble.exit_threshold
     rules["order_changes"] = execution.order_changes
     rules["margin_rate"] = 1.0 if delivery else risk.margin_rate_intraday
     rules["slippage"] = execution.slippage_bps / 10_000.0
+    rules["spread_ticks"] = execution.spread_ticks
+    rules["impact"] = execution.impact
+    rules["volume_share"] = execution.volume_share
     rules["protection"] = execution.market_protection_percent / 100.0
     rules["shorting"] = 0 if delivery else 1
     rules["intraday"] = 0 if delivery else 1
@@ -57,11 +94,20 @@ LARGEST_RUPEES = 10_00_00_000.0
 
 @dataclass(frozen=True)
 class DayRules:
-    "What holds on one day: a LISTING for each symbol and the product's charge rates."
+    "What holds on one day: a LISTING for each symbol, the charge rates, and the returns so far."
 
     day: date
     listings: Records  # (N) LISTING
-    rates: Integers  # as `ChargeRates.as_array`
+    rates: Integers  # (S, K) charge rates, a row a segment, each as `ChargeRates.as_array`
+    history: Floats | None = field(default=None, repr=False)  # (R, N) daily returns
+    window: tuple[int, int] = (0, 0)  # rows of `history` that this day may know
+
+    @property
+    def returns(self) -> Floats:
+        "Daily returns known before the day, (W, N)."
+        if self.history is None:
+            return np.zeros((0, len(self.listings)))
+        return self.history[slice(*self.window)]
 
 
 def day_rules(
@@ -73,15 +119,15 @@ def day_rules(
 ) -> DayRules:
     "Tick, lot, sector, largest order and charges of a day."
     classes = reference_prices if tick_prices is None else tick_prices
-    sectors = sorted({sector_of(symbol) for symbol in symbols})
+    of_symbol = [sector_of(symbol) for symbol in symbols]
+    numbers = {sector: number for number, sector in enumerate(sorted(set(of_symbol)))}
     listings = np.zeros(len(symbols), LISTING)
-    for place, symbol in enumerate(symbols):
-        price = reference_prices[symbol]
-        listings[place]["tick"] = tick_size(day, classes[symbol])
-        listings[place]["lot"] = 1
-        listings[place]["sector"] = sectors.index(sector_of(symbol))
-        listings[place]["freeze"] = min(LARGEST_SHARES, int(LARGEST_RUPEES / price))
-    return DayRules(day, listings, charge_rates(day, product).as_array())
+    listings["tick"] = [tick_size(day, classes[symbol]) for symbol in symbols]
+    listings["lot"] = 1
+    listings["sector"] = [numbers[sector] for sector in of_symbol]
+    prices = np.array([reference_prices[symbol] for symbol in symbols])
+    listings["freeze"] = np.minimum(LARGEST_SHARES, (LARGEST_RUPEES / prices).astype(np.int64))
+    return DayRules(day, listings, charge_rates(day, product).as_array()[None])
 
 # %% ../../nbs/engine/rules.ipynb #93fa20bb
 def _last_known(
@@ -133,6 +179,73 @@ def days_of(
         day_rules(day, bars.symbols, reference_prices(bars, day), product, tick_prices(bars, day))
         for day in bars.days()
     ]
+
+# %% ../../nbs/engine/rules.ipynb #1ba84f91
+VOLUME_DAYS = 20
+
+
+def _usual(
+    values: Floats,  # (D, N)
+    day: int,
+    days: int,
+) -> Floats:  # (N), 0 where nothing is known
+    "Mean over the days before a day."
+    known = values[max(0, day - days) : day]
+    return known.mean(axis=0) if len(known) else np.zeros(values.shape[1])
+
+
+def with_history(
+    one: DayRules,
+    history: DailyHistory,
+    place: int,  # of the day in the history; its length for the day after
+    correlation_days: int,  # returns that a day may look at
+    bands: Floats | None = None,  # (N) band around the last close, 0.05 for 5 %, NaN for none
+) -> DayRules:
+    "The day rules with what the day may know of the days before it."
+    listings, window = one.listings.copy(), history.window(place, correlation_days)
+    returns = history.returns[slice(*window)]
+    known = np.isfinite(returns).sum(axis=0) > 1
+    listings["daily_volatility"][known] = np.nanstd(returns[:, known], axis=0)
+    listings["daily_volume"] = _usual(history.volumes, place, VOLUME_DAYS)
+    if place < len(history.ratio):
+        listings["ratio"], listings["dividend"] = history.ratio[place], history.dividend[place]
+    if bands is not None and place:
+        ratio = np.where(listings["ratio"] > 0.0, listings["ratio"], 1.0)
+        _set_bands(listings, history.closes[place - 1] / ratio, bands)
+    return DayRules(one.day, listings, one.rates, history.returns, window)
+
+
+def dated_days(
+    bars: Bars,
+    settings: Settings,
+    actions: pd.DataFrame | None = None,  # ACTION_COLUMNS of data.actions
+    bands: Mapping[str, float] | None = None,  # symbol -> band around the last close
+) -> list[DayRules]:
+    "Day rules for every day of the bars, each with what it may know of the days before it."
+    history = daily_history(bars, actions)
+    width = None
+    if bands:
+        width = np.array([bands.get(symbol, np.nan) for symbol in bars.symbols])
+    days = days_of(bars, settings.account.product)
+    seen = settings.risk.correlation_days
+    return [with_history(day, history, n, seen, width) for n, day in enumerate(days)]
+
+
+def _set_bands(listings: Records, base: Floats, width: Floats) -> None:
+    "Lowest and highest price of the day, moved inwards onto the tick."
+    steps = 1.0 / listings["tick"]
+    low, high = base * (1.0 - width), base * (1.0 + width)
+    listings["band_low"] = np.nan_to_num(np.ceil(low * steps - 1e-9) / steps)
+    listings["band_high"] = np.nan_to_num(np.floor(high * steps + 1e-9) / steps)
+
+
+def put_day(
+    desk: Desk,
+    day: DayRules,
+) -> Desk:
+    "The desk under the rules of another day."
+    desk.likeness.fill(np.nan)
+    return desk._replace(listings=day.listings, rates=day.rates, returns=day.returns)
 
 # %% ../../nbs/engine/rules.ipynb #8b133fcd
 def _raise_flags(flags: Flags, where: NDArray[np.bool_], flag: int) -> None:

@@ -7,98 +7,73 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
-
-from ..core.compiled import kernel
+from ..core.compiled import in_place
 from nifty_research.engine.book import (
     BarFlag,
     BarPhase,
+    Desk,
     Flags,
     Floats,
     Integers,
-    OrderKind,
     Purpose,
     Reason,
     Records,
 )
 from .entries import enter
-from .events import leave, say
-from .fill import ceil_to_tick, floor_to_tick
 from .marking import halt, mark
+from nifty_research.engine.protection import (
+    better_stop,
+    is_lock_due,
+    leave,
+    lock_profit,
+    move_stop,
+    say,
+)
 
 # %% auto #0
-__all__ = ['reason_to_leave', 'trail', 'asks', 'attend', 'manage', 'ranked', 'step']
+__all__ = ['is_overdue', 'reason_to_leave', 'asks', 'attend', 'withdraw', 'manage', 'ranked', 'step']
 
 # %% ../../nbs/engine/step.ipynb #b9da86d1
-@kernel
+@in_place
+def is_overdue(
+    position: Records,  # one POSITION record
+    owner: Records,  # one ACCOUNT record
+    rule: Records,  # one RULES record
+) -> bool:
+    "Whether a position has been held for as long as the rules allow."
+    if rule["time_stop"] <= 0:
+        return False
+    if rule["time_in_trading"] != 0:
+        return bool(owner["traded_minutes"] - position["entered_traded"] >= rule["time_stop"])
+    return bool(owner["minute"] - position["entered"] >= rule["time_stop"])
+
+
+@in_place
 def reason_to_leave(
     position: Records,  # one POSITION record
-    halted: int,
+    owner: Records,  # one ACCOUNT record
+    rule: Records,  # one RULES record
     flag: int,  # BarFlag
-    lean: float,  # In [-1, 1]
+    lean: float,  # in [-1, 1]
     exit_wish: float,
-    exit_threshold: float,
 ) -> int:
     "Reason to leave a held position at this close, 0 for none."
     if position["leaving"] != 0:
         return int(position["leaving"])
-    if halted != 0:
-        return halted
+    if owner["halted"] != 0:
+        return int(owner["halted"])
     if flag & BarFlag.SQUARE_OFF.value:
         return Reason.SQUARE_OFF.value
+    if is_overdue(position, owner, rule):
+        return Reason.TIME.value
     against = -lean if position["quantity"] > 0 else lean
     wish = 0.0 if math.isnan(exit_wish) else exit_wish
     if not math.isnan(against):
         wish = max(wish, against)
-    return Reason.SIGNAL.value if wish >= exit_threshold else 0
-
-# %% ../../nbs/engine/step.ipynb #7804e2c4
-@kernel
-def trail(
-    positions: Records,
-    symbol: int,
-    rules: Records,
-    tick: float,
-    intents: Records,
-    counts: Integers,
-) -> None:
-    "Move the resting stop forward where the rules say so."
-    position, rule = positions[symbol], rules[0]
-    side = 1.0 if position["quantity"] > 0 else -1.0
-    last, atr = position["last_price"], position["entry_atr"]
-    if side * (last - position["best"]) > 0.0:
-        position["best"] = last
-    gained = side * (position["best"] - position["entry_price"])
-    if position["exit_kind"] != OrderKind.STOP or gained < rule["trail_from_atr"] * atr - 1e-9:
-        return
-    if position["stop_moves"] >= rule["stop_moves"]:
-        return
-    wanted = position["best"] - side * rule["trail_by_atr"] * atr
-    if side > 0:
-        wanted = min(float(floor_to_tick(wanted, tick)), float(floor_to_tick(last - tick, tick)))
-    else:
-        wanted = max(float(ceil_to_tick(wanted, tick)), float(ceil_to_tick(last + tick, tick)))
-    smallest = max(tick, rule["stop_step_atr"] * atr)
-    if side * (wanted - position["stop"]) < smallest - 1e-9:
-        return
-    position["stop"] = wanted
-    position["exit_price"] = wanted
-    position["exit_changes"] += 1
-    position["stop_moves"] += 1
-    say(
-        intents,
-        counts,
-        BarPhase.CLOSE.value,
-        symbol,
-        Purpose.MOVE_STOP.value,
-        position["exit_order"],
-        wanted,
-        0.0,
-        0,
-    )
+    return Reason.SIGNAL.value if wish >= rule["exit_threshold"] else 0
 
 # %% ../../nbs/engine/step.ipynb #d8d4e8f0
-@kernel
+@in_place
 def asks(
     position: Records,  # one POSITION record
     close: float,
@@ -106,89 +81,84 @@ def asks(
     flag: int,  # BarFlag
 ) -> bool:
     "Whether a symbol asks to be entered at this close."
+    if not abs(entry_score) > 0.0:
+        return False
     if position["quantity"] != 0 or position["entry_order"] != 0:
         return False
-    if math.isnan(close) or flag & BarFlag.LAST_BAR.value:
-        return False
-    return bool(abs(entry_score) > 0.0)
+    return not (math.isnan(close) or flag & (BarFlag.LAST_BAR.value | BarFlag.DELISTED.value))
 
 
-@kernel
+@in_place
 def attend(
-    positions: Records,
+    desk: Desk,
     symbol: int,  # one that is held
-    rules: Records,
-    tick: float,
-    halted: int,
-    flag: int,  # BarFlag
+    reason: int,  # to leave it, 0 for none
+    stop: float,  # where its stop is to be moved, NaN where it stays
     has_bar: bool,
-    lean: float,
-    exit_wish: float,
-    intents: Records,
-    counts: Integers,
 ) -> None:
-    "Leave a held position or move its stop."
-    position, rule = positions[symbol], rules[0]
-    if not has_bar:
-        if position["leaving"] != 0:
-            return  # its market order waits for the next bar as it is
-        lean, exit_wish = math.nan, math.nan
-    position["leaving"] = reason_to_leave(
-        position, halted, flag, lean, exit_wish, rule["exit_threshold"]
-    )
-    if position["leaving"] != 0:
-        leave(
-            positions, symbol, tick, rule["protection"], rule["order_changes"],
-            BarPhase.CLOSE.value, intents, counts,
-        )  # fmt: skip
-    elif has_bar:
-        trail(positions, symbol, rules, tick, intents, counts)
+    "Leave a held position, or move its stop and lock its gain."
+    position = desk.positions[symbol]
+    if reason != 0:
+        if has_bar or position["leaving"] == 0:  # else its order waits for the next bar as it is
+            position["leaving"] = reason
+            leave(desk, symbol, BarPhase.CLOSE.value)
+        return
+    if not math.isnan(stop):
+        move_stop(desk, symbol, stop)
+    if has_bar and is_lock_due(position, desk.rules[0]):
+        lock_profit(desk, symbol)
+
+
+@in_place
+def withdraw(desk: Desk, symbol: int) -> None:
+    "Cancel the orders that are good for one bar."
+    position, close = desk.positions[symbol], BarPhase.CLOSE.value
+    if position["entry_order"] != 0:
+        say(desk, close, symbol, Purpose.CANCEL_ENTRY.value, position["entry_order"], 0.0, 0.0, 0)
+    if position["part_order"] != 0:
+        say(desk, close, symbol, Purpose.CANCEL_PART.value, position["part_order"], 0.0, 0.0, 0)
 
 # %% ../../nbs/engine/step.ipynb #5154b71d
-@kernel
+@in_place
 def manage(
-    positions: Records,
-    account: Records,
-    rules: Records,
-    listings: Records,
+    desk: Desk,
     close: Floats,
     entry: Floats,
     exit_: Floats,
     lean: Floats,
     flags: Flags,
-    intents: Records,
-    counts: Integers,
 ) -> int:  # number of symbols that ask to be entered
-    "Withdraw stale entries, leave, trail; count the symbols that ask to be entered."
-    halted = account[0]["halted"]
-    asking = 0
+    "Withdraw stale orders, leave, trail; count the symbols that ask to be entered."
+    positions, owner, rule, asking = desk.positions, desk.account[0], desk.rules[0], 0
     for symbol in range(len(positions)):
         position = positions[symbol]
-        if position["entry_order"] != 0:
-            say(
-                intents, counts, BarPhase.CLOSE.value, symbol, Purpose.CANCEL_ENTRY.value,
-                position["entry_order"], 0.0, 0.0, 0,
-            )  # fmt: skip
+        if position["entry_order"] != 0 or position["part_order"] != 0:
+            withdraw(desk, symbol)
         if position["quantity"] == 0:
             asking += asks(position, close[symbol], entry[symbol], flags[symbol])
-        elif not flags[symbol] & BarFlag.LAST_BAR.value:
-            attend(
-                positions, symbol, rules, listings[symbol]["tick"], halted, flags[symbol],
-                not math.isnan(close[symbol]), lean[symbol], exit_[symbol], intents, counts,
-            )  # fmt: skip
+            continue
+        if flags[symbol] & BarFlag.LAST_BAR.value:
+            continue
+        has_bar, stop = not math.isnan(close[symbol]), math.nan
+        thought = lean[symbol] if has_bar else math.nan
+        wish = exit_[symbol] if has_bar else math.nan
+        reason = reason_to_leave(position, owner, rule, flags[symbol], thought, wish)
+        if has_bar and reason == 0:
+            stop = better_stop(position, rule, desk.listings[symbol]["tick"])
+        if reason != 0 or not math.isnan(stop) or is_lock_due(position, rule):
+            attend(desk, symbol, reason, stop, has_bar)
     return asking
 
 # %% ../../nbs/engine/step.ipynb #a156bb96
-@kernel
+@in_place
 def ranked(
     positions: Records,
     close: Floats,
     entry: Floats,
     flags: Flags,
-    asking: int,  # how many ask, from `manage`
-) -> Integers:
-    "Symbols that ask to be entered, the largest absolute score first, equal ones by symbol."
-    order = np.empty(asking, np.int64)
+    order: Integers,  # out: symbols
+) -> int:  # how many ask to be entered
+    "Rank who asks to be entered: the largest absolute score first, equal ones by symbol."
     found = 0
     for symbol in range(len(positions)):
         if asks(positions[symbol], close[symbol], entry[symbol], flags[symbol]):
@@ -198,35 +168,27 @@ def ranked(
                 place -= 1
             order[place] = symbol
             found += 1
-    return order
+    return found
 
 # %% ../../nbs/engine/step.ipynb #be2b908a
-@kernel
+@in_place
 def step(
-    positions: Records,  # (N) POSITION, changed in place
-    account: Records,  # (1) ACCOUNT, changed in place
-    rules: Records,  # (1) RULES
-    listings: Records,  # (N) LISTING of the day
+    desk: Desk,  # state changed in place, intents and denials appended
+    minute: int,  # end of the bar, minutes since 1970
     close: Floats,  # (N) closes of the bar, NaN where there is none
     entry: Floats,  # (N) entry scores in [-1, 1]
     exit_: Floats,  # (N) exit wishes in [0, 1]
     lean: Floats,  # (N) in [-1, 1]: which way it is thought, be it too weakly to enter
     atr: Floats,  # (N) average true ranges in rupees
     flags: Flags,  # (N) BarFlag
-    intents: Records,  # INTENT buffer
-    denials: Records,  # DENIED buffer
-    counts: Integers,  # how much of the two buffers is filled
 ) -> None:
     "Decide at the close of a bar: exits, trailing, entries by absolute score, denials."
-    mark(positions, account, close)
-    halt(account, rules)
-    asking = manage(
-        positions, account, rules, listings, close, entry, exit_, lean, flags, intents, counts
-    )
-    if asking == 0:
+    desk.account[0]["minute"] = minute
+    desk.account[0]["traded_minutes"] += desk.rules[0]["interval"]
+    mark(desk.positions, desk.account, close)
+    halt(desk.account, desk.rules)
+    if manage(desk, close, entry, exit_, lean, flags) == 0:
         return
-    for symbol in ranked(positions, close, entry, flags, asking):
-        enter(
-            positions, account, rules, listings, symbol, entry[symbol], atr[symbol],
-            flags[symbol], intents, denials, counts,
-        )  # fmt: skip
+    for place in range(ranked(desk.positions, close, entry, flags, desk.order)):
+        symbol = desk.order[place]
+        enter(desk, symbol, entry[symbol], atr[symbol], flags[symbol])
