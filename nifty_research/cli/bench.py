@@ -293,6 +293,7 @@ MODULES = {  # parts that a module of their own measures, by its `figures(data, 
     "caches": "nifty_research.cli.bench_caches",
     "proof": "nifty_research.cli.bench_proof",
     "indicators": "nifty_research.cli.bench_indicators",
+    "research": "nifty_research.cli.bench_research",
 }
 PARTS = ("engine", "session", "start", "parity", *MODULES)
 

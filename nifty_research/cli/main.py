@@ -43,6 +43,7 @@ from nifty_research.cli.options import (
 )
 from .output import error_block, exit_code_of, print_result, text_table
 from .proving import prove_command
+from .trials import trials_command
 from ..core.errors import ExitCode
 
 # %% auto #0
@@ -90,6 +91,7 @@ RunArgument = Annotated[
 ]
 RunOption = Annotated[str | None, typer.Option("--run", help="Run. Default: the newest.")]
 app.command("prove", epilog="Example: nifty prove moving_average")(prove_command)
+app.command("trials", epilog="Example: nifty trials moving_average")(trials_command)
 
 # %% ../../nbs/cli/main.ipynb #2fe2eccd
 @app.command(
@@ -264,17 +266,12 @@ def new_strategy_notebook(
 
 @app.command(epilog="Example: nifty strategies")
 def strategies(profile: ProfileOption = "conservative", as_json: JsonOption = False) -> None:
-    "List the strategies with their parameters."
-    from nifty_research.cli.listing import strategy_rows
+    "List the strategies: part in the vote, proof, last report, parameters."
+    from nifty_research.cli.listing import listed, strategy_rows
     from nifty_research.core.settings import load_settings
 
     rows = strategy_rows(load_settings(profile=profile))
-    shown = [
-        (row["name"], row["threshold"], row["warmup"], row["parameters"], row["about"])
-        for row in rows
-    ]
-    head = ("strategy", "threshold", "warm-up", "parameters", "about")
-    print_result(rows, text_table(head, shown, right=(1, 2)), as_json)
+    print_result(rows, listed(rows), as_json)
 
 
 @settings_app.command(

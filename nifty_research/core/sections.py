@@ -13,7 +13,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validat
 
 # %% auto #0
 __all__ = ['SECTIONS', 'Section', 'Paths', 'Account', 'Market', 'words_of', 'StrategyChoice', 'Ensemble', 'Regime', 'Risk',
-           'Execution', 'Exchange', 'Session', 'Kite', 'Cache', 'Quotas', 'Reads', 'Quality', 'allowed', 'meaning']
+           'Execution', 'Exchange', 'Session', 'Kite', 'Cache', 'Quotas', 'Reads', 'Quality', 'PortfolioRisk',
+           'allowed', 'meaning']
 
 # %% ../../nbs/core/sections.ipynb #e6320879
 class Section(BaseModel):
@@ -562,6 +563,54 @@ class Quality(Section):
         le=3600,
     )
 
+
+class PortfolioRisk(Section):
+    "How the risk of a whole portfolio is measured."
+
+    title = "portfolio_risk"
+
+    var_window_days: int = Field(
+        description="Days of history that value at risk looks back on", ge=100, le=10_000
+    )
+    horizons: str = Field(
+        description="Horizons of value at risk in days, with commas between",
+        pattern=r"^[1-9][0-9]?(\s*,\s*[1-9][0-9]?)*$",
+    )
+    confidences: str = Field(
+        description="Confidences of value at risk, above 0.5 and below 1, with commas between",
+        pattern=r"^0\.[5-9][0-9]*(\s*,\s*0\.[5-9][0-9]*)*$",
+    )
+    paths: int = Field(description="Simulated paths", ge=1_000, le=1_000_000)
+    seed: int = Field(description="Seed of the simulated paths", ge=0, le=2**63 - 1)
+    ewma_decay: float = Field(
+        description="What is left of a day's weight the day after, in volatility now",
+        gt=0.5,
+        lt=1.0,
+    )
+    kelly_fraction: float = Field(
+        description="Part of Kelly's bet that an allocation takes, 0.5: half", gt=0.0, le=1.0
+    )
+
+    @property
+    def horizon_days(self) -> tuple[int, ...]:
+        "The horizons as numbers."
+        return tuple(int(word) for word in words_of(self.horizons))
+
+    @property
+    def levels(self) -> tuple[float, ...]:
+        "The confidences as numbers."
+        return tuple(float(word) for word in words_of(self.confidences))
+
+    @model_validator(mode="after")
+    def _confidences_in_the_window(self) -> PortfolioRisk:
+        if min(self.levels) <= 0.5:
+            raise ValueError("a confidence lies above 0.5")
+        if self.var_window_days * (1.0 - max(self.levels)) < 1.0 - 1e-9:
+            raise ValueError(
+                f"{self.var_window_days} days hold no loss as rare as {max(self.levels)}"
+            )
+        return self
+
 # %% ../../nbs/core/sections.ipynb #8bd30130
 def allowed(
     section: type[Section],  # Model of the section
@@ -606,6 +655,7 @@ SECTIONS: dict[str, type[Section]] = {
         Quotas,
         Reads,
         Quality,
+        PortfolioRisk,
     )
 }
 

@@ -28,6 +28,7 @@ from nifty_research.core.sections import (
     Kite,
     Market,
     Paths,
+    PortfolioRisk,
     Quality,
     Quotas,
     Reads,
@@ -78,6 +79,7 @@ class Settings:
     quotas: Quotas
     reads: Reads
     quality: Quality
+    portfolio_risk: PortfolioRisk
     texts: Mapping[str, Mapping[str, str]]  # Section, key, value as it was written
     origins: Mapping[str, str]  # "section.key" and where its value came from
 

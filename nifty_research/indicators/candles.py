@@ -5,31 +5,22 @@
 # %% ../../nbs/indicators/candles.ipynb #a667f74a
 from __future__ import annotations
 
-import numpy as np
-
-from ..core.compiled import in_place, inlined, kernel
 from ..core.errors import SettingsError
-from nifty_research.indicators.candle_shapes import (
-    BAR,
-    HEAD,
-    SHAPE_STATE,
-    against_usual,
-    body_bottom,
-    body_of,
-    body_top,
-    colour,
-    hardly,
-    is_doji,
-    is_white,
-    lower_shadow,
-    older,
-    push_bar,
-    upper_shadow,
+from .candle_bars import BODIES, DOJIS, body_rows, doji_rows
+from .candle_pairs import PAIR_KEPT, PAIRS, pair_rows
+from .candle_shapes import shape_states
+from nifty_research.indicators.candle_threes import (
+    MARCH_KEPT,
+    MARCHES,
+    STAR_KEPT,
+    STARS,
+    march_rows,
+    star_rows,
 )
-from .definition import Floats, Indicator, missing, over, states_of
+from .definition import Floats, Indicator, over
 
 # %% auto #0
-__all__ = ['PATTERNS', 'candle_update', 'candle_rows', 'candle_indicator', 'candle']
+__all__ = ['PATTERNS', 'candle_indicator', 'candle']
 
 # %% ../../nbs/indicators/candles.ipynb #f2d4f426
 PATTERNS = {  # Name: bars before the newest that it asks about
@@ -57,201 +48,14 @@ PATTERNS = {  # Name: bars before the newest that it asks about
 }
 _USUAL = 10  # Bars that make the usual size
 
-# %% ../../nbs/indicators/candles.ipynb #54a5552e
-@kernel
-def _one_bar(pattern: int, bar: Floats) -> float:
-    "Patterns 0 to 5."
-    upper = upper_shadow(bar)
-    lower = lower_shadow(bar)
-    body = body_of(bar)
-    if pattern == 4:
-        whole = against_usual(bar) > 0.0 and hardly(upper, bar) and hardly(lower, bar)
-        return 100.0 * colour(bar) if whole else 0.0
-    if pattern == 5:
-        small = against_usual(bar) < 0.0 and upper > body and lower > body
-        return 100.0 * colour(bar) if small else 0.0
-    if not is_doji(bar):
-        return 0.0
-    if pattern == 0:
-        found = True
-    elif pattern == 1:
-        found = hardly(upper, bar) and 100.0 * lower > bar[5]
-    elif pattern == 2:
-        found = hardly(lower, bar) and 100.0 * upper > bar[5]
-    else:
-        found = upper > body or lower > body
-    return 100.0 if found else 0.0
-
-# %% ../../nbs/indicators/candles.ipynb #00fc46ce
-@kernel
-def _small_body(pattern: int, bar: Floats, before: Floats) -> float:
-    "Patterns 6 to 9."
-    if not against_usual(bar) < 0.0:
-        return 0.0
-    upper = upper_shadow(bar)
-    lower = lower_shadow(bar)
-    if pattern <= 7:
-        if not (lower > body_of(bar) and hardly(upper, bar)):
-            return 0.0
-        if pattern == 6:
-            return 100.0 if 25.0 * (body_bottom(bar) - before[2]) <= before[6] else 0.0
-        return -100.0 if 25.0 * (before[1] - body_bottom(bar)) <= before[6] else 0.0
-    if not (upper > body_of(bar) and hardly(lower, bar)):
-        return 0.0
-    if pattern == 8:
-        return 100.0 if body_top(bar) < body_bottom(before) else 0.0
-    return -100.0 if body_bottom(bar) > body_top(before) else 0.0
-
-# %% ../../nbs/indicators/candles.ipynb #4b5239ba
-@kernel
-def _engulfing(bar: Floats, before: Floats) -> float:
-    "Pattern 10."
-    if colour(bar) == colour(before):
-        return 0.0
-    above = body_top(bar) - body_top(before)
-    below = body_bottom(before) - body_bottom(bar)
-    if above < 0.0 or below < 0.0 or (above == 0.0 and below == 0.0):
-        return 0.0
-    return colour(bar) * (100.0 if above > 0.0 and below > 0.0 else 80.0)
-
-
-@kernel
-def _harami(pattern: int, bar: Floats, before: Floats) -> float:
-    "Patterns 11 and 12."
-    small = is_doji(bar) if pattern == 12 else against_usual(bar) <= 0.0
-    above = body_top(before) - body_top(bar)
-    below = body_bottom(bar) - body_bottom(before)
-    if not small or against_usual(before) <= 0.0 or above < 0.0 or below < 0.0:
-        return 0.0
-    return -colour(before) * (100.0 if above > 0.0 and below > 0.0 else 80.0)
-
-
-@kernel
-def _beyond_the_middle(pattern: int, bar: Floats, before: Floats) -> float:
-    "Patterns 13 and 14."
-    if is_white(bar) == is_white(before) or against_usual(before) <= 0.0:
-        return 0.0
-    if pattern == 13:
-        opened = is_white(bar) and against_usual(bar) > 0.0 and bar[0] < before[2]
-        into = 2.0 * (bar[3] - before[3]) > body_of(before)
-        return 100.0 if opened and into and bar[3] < before[0] else 0.0
-    opened = is_white(before) and bar[0] > before[1]
-    into = 2.0 * (before[3] - bar[3]) > body_of(before)
-    return -100.0 if opened and into and bar[3] > before[0] else 0.0
-
-# %% ../../nbs/indicators/candles.ipynb #38319070
-@kernel
-def _star(pattern: int, bar: Floats, star: Floats, first: Floats) -> float:
-    "Patterns 15 to 18."
-    small = is_doji(star) if pattern >= 17 else against_usual(star) <= 0.0
-    if not small or against_usual(first) <= 0.0 or against_usual(bar) <= 0.0:
-        return 0.0
-    if is_white(bar) == is_white(first):
-        return 0.0
-    if pattern == 15 or pattern == 17:
-        gap = is_white(bar) and body_top(star) < body_bottom(first)
-        return 100.0 if gap and 10.0 * (bar[3] - first[3]) > 3.0 * body_of(first) else 0.0
-    gap = is_white(first) and body_bottom(star) > body_top(first)
-    return -100.0 if gap and 10.0 * (first[3] - bar[3]) > 3.0 * body_of(first) else 0.0
-
-
-@kernel
-def _marches_on(bar: Floats, before: Floats) -> bool:
-    "Whether a white bar opens in or near the body before, closes higher and is not far shorter."
-    opened = bar[0] > before[0] and 25.0 * (bar[0] - before[3]) <= before[6]
-    long = 25.0 * (body_of(before) - body_of(bar)) < 3.0 * before[6]
-    return bool(bar[3] > before[3] and opened and long and hardly(upper_shadow(bar), bar))
-
-
-@kernel
-def _soldiers(bar: Floats, second: Floats, first: Floats) -> float:
-    "Pattern 19."
-    white = is_white(bar) and is_white(second) and is_white(first)
-    if not white or against_usual(bar) <= 0.0 or not hardly(upper_shadow(first), first):
-        return 0.0
-    return 100.0 if _marches_on(bar, second) and _marches_on(second, first) else 0.0
-
-
-@kernel
-def _falls_on(bar: Floats, before: Floats) -> bool:
-    "Whether a black bar opens within the body of a black one before and closes lower."
-    inside = before[3] < bar[0] < before[0]
-    return bool(inside and bar[3] < before[3] and hardly(lower_shadow(bar), bar))
-
-
-@kernel
-def _crows(bar: Floats, second: Floats, first: Floats, before: Floats) -> float:
-    "Pattern 20."
-    black = not (is_white(bar) or is_white(second) or is_white(first))
-    if not black or not is_white(before) or not before[1] > first[3]:
-        return 0.0
-    fall = _falls_on(bar, second) and _falls_on(second, first)
-    return -100.0 if fall and hardly(lower_shadow(first), first) else 0.0
-
 # %% ../../nbs/indicators/candles.ipynb #96398de3
-@kernel
-def _judged(pattern: int, state: Floats, at: int) -> float:
-    "Which pattern the last bars make, if any; the newest begins at `at`."
-    bar = state[at : at + BAR]
-    if pattern <= 5:
-        return _one_bar(pattern, bar)
-    at = older(at)
-    before = state[at : at + BAR]
-    if pattern <= 9:
-        return _small_body(pattern, bar, before)
-    if pattern == 10:
-        return _engulfing(bar, before)
-    if pattern <= 12:
-        return _harami(pattern, bar, before)
-    if pattern <= 14:
-        return _beyond_the_middle(pattern, bar, before)
-    at = older(at)
-    third = state[at : at + BAR]
-    if pattern <= 18:
-        return _star(pattern, bar, before, third)
-    if pattern == 19:
-        return _soldiers(bar, before, third)
-    at = older(at)
-    return _crows(bar, before, third, state[at : at + BAR])
-
-
-@inlined
-def candle_update(
-    state: Floats,  # (SHAPE_STATE,): pattern, bars to come, then see `candle_shapes`
-    open_: float,  # Rupees
-    high: float,  # Rupees
-    low: float,  # Rupees
-    close: float,  # Rupees
-) -> float:  # 100 up, -100 down, 80 or -80 where it only touches, 0 none; NaN until known
-    "Whether a pattern ends with this bar; `state` is changed in place."
-    if missing(open_ + high + low + close):
-        return np.nan
-    at = push_bar(state, open_, high, low, close)
-    if state[1] > 0.0:
-        state[1] -= 1.0
-        return np.nan
-    return _judged(int(state[0]), state, at)
-
-
-@in_place
-def candle_rows(
-    states: Floats,  # (N, SHAPE_STATE), one state a symbol; changed in place
-    open_: Floats,  # (T, N), rupees
-    high: Floats,  # (T, N), rupees
-    low: Floats,  # (T, N), rupees
-    close: Floats,  # (T, N), rupees
-    out: Floats,  # (T, N), overwritten
-) -> None:
-    "A pattern on further rows, going on from `states`."
-    for row in range(close.shape[0]):
-        for column in range(close.shape[1]):
-            out[row, column] = candle_update(
-                states[column],
-                open_[row, column],
-                high[row, column],
-                low[row, column],
-                close[row, column],
-            )
+_FAMILIES = (  # Names in the order of their numbers, kernel, numbers kept of the last bars
+    (DOJIS, doji_rows, 0),
+    (BODIES, body_rows, 0),
+    (PAIRS, pair_rows, PAIR_KEPT),
+    (STARS, star_rows, STAR_KEPT),
+    (MARCHES, march_rows, MARCH_KEPT),
+)
 
 
 def candle_indicator(
@@ -265,11 +69,13 @@ def candle_indicator(
             value=pattern,
             remedy=f"there are {', '.join(PATTERNS)}",
         )
-    number, warmup = list(PATTERNS).index(pattern), _USUAL + PATTERNS[pattern]
+    warmup = _USUAL + PATTERNS[pattern]
+    names, rows, kept = next(family for family in _FAMILIES if pattern in family[0])
+    number = names.index(pattern)
     return Indicator(
         f"candle {pattern}",
-        lambda columns: states_of(columns, number, warmup, 0.0, HEAD, size=SHAPE_STATE),
-        candle_rows,
+        lambda columns: shape_states(columns, number, warmup, kept),
+        rows,
         inputs=4,
         warmup=warmup,
     )

@@ -59,7 +59,7 @@ def real_bars() -> Bars | None:  # None where no recorded prices are at hand
 # %% ../../nbs/serve/strategy_trial.ipynb #92461536
 def round_trips(
     result: BacktestResult,
-) -> pd.DataFrame:  # Rows of the bars, symbol as a number, quantity signed, money in paise
+) -> pd.DataFrame:  # Rows of the bars, symbol by number, quantity signed, money in paise
     "Round trips of a backtest, in the order in which they ended; open positions are left out."
     held: dict[int, int] = {}
     trips = []
@@ -77,11 +77,14 @@ def round_trips(
                 "closed": int(way_out["row"]),
                 "symbol": symbol,
                 "quantity": int(way_in["quantity"]),
+                "entry": float(way_in["price"]),
+                "exit": float(way_out["price"]),
+                "reason": int(way_out["reason"]),
                 "gross": sign * int(way_out["value"] - way_in["value"]),
                 "charges": int(way_in["heads"].sum() + way_out["heads"].sum()),
             }
         )
-    columns = ["opened", "closed", "symbol", "quantity", "gross", "charges"]
+    columns = "opened closed symbol quantity entry exit reason gross charges".split()
     return pd.DataFrame(trips, columns=columns)
 
 # %% ../../nbs/serve/strategy_trial.ipynb #184f6d96

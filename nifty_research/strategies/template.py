@@ -232,7 +232,7 @@ for row in range(len(bars.index)):
     np.testing.assert_array_equal(one.entry[0], scores.entry[row])
     np.testing.assert_array_equal(one.exit[0], scores.exit[row])""",
     ),
-    (CODE, "prove(strategy).require()"),
+    (CODE, "print(prove(strategy).require().text())"),
     (
         PROSE,
         """## Backtest

@@ -2,35 +2,62 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
+PROGRAMS = Path(sys.executable).parent
+SEATED = ("--set", "ensemble.members=my_idea, momentum", "--set", "ensemble.passive=none")
 KEPT = shutil.ignore_patterns("__pycache__", ".ipynb_checkpoints")
 
 
-def test_a_new_strategy_trades_on_paper_at_once(tmp_path: Path) -> None:
-    project = tmp_path / "project"
-    for folder in ("nbs", "nifty_research"):
-        shutil.copytree(ROOT / folder, project / folder, ignore=KEPT)
-    for file in ("pyproject.toml", "settings.ini"):
-        shutil.copy(ROOT / file, project)
-    environment = {k: v for k, v in os.environ.items() if not k.startswith("NIFTY_")}
-    environment |= {"PYTHONPATH": str(project)}
+class Project:
+    "A copy of the project, in which commands run."
 
-    def nifty(*words: str) -> str:
-        program = str(Path(sys.executable).with_name("nifty"))
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        for room in ("nbs", "nifty_research"):
+            shutil.copytree(ROOT / room, folder / room, ignore=KEPT)
+        for file in ("pyproject.toml", "settings.ini", "Makefile"):
+            shutil.copy(ROOT / file, folder)
+        environment = {k: v for k, v in os.environ.items() if not k.startswith("NIFTY_")}
+        self.environment = environment | {"PYTHONPATH": str(folder)}
+
+    def run(self, *command: str) -> str:
         done = subprocess.run(
-            [program, *words], cwd=project, env=environment, capture_output=True, text=True
+            command, cwd=self.folder, env=self.environment, capture_output=True, text=True
         )
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
-    assert "it runs already" in nifty("new", "strategy", "my_idea")
-    assert (project / "nifty_research" / "strategies" / "my_idea.py").is_file()
-    assert "my_idea" in nifty("strategies")
-    told = nifty("paper", "--strategy", "my_idea", "--interval", "15m")
+    def nifty(self, *words: str) -> str:
+        return self.run(str(PROGRAMS / "nifty"), *words)
+
+    def make(self, *words: str) -> str:
+        "With the programs that are there: setting up is not what is tested."
+        return self.run("make", "--no-print-directory", "-o", "setup", f"BIN={PROGRAMS}", *words)
+
+    def rows(self) -> dict[str, dict[str, Any]]:
+        return {row["name"]: row for row in json.loads(self.nifty("strategies", "--json"))}
+
+
+def test_a_new_strategy_is_proved_and_trades_on_paper_at_once(tmp_path: Path) -> None:
+    project = Project(tmp_path / "project")
+    assert "it runs already" in project.nifty("new", "strategy", "my_idea")
+    assert (project.folder / "nifty_research" / "strategies" / "my_idea.py").is_file()
+
+    before = project.rows()["my_idea"]
+    assert (before["state"], before["proof"], before["last"]) == ("not seated", None, None)
+    (proof,) = json.loads(project.nifty("prove", "my_idea", "--json"))
+    assert proof["holds"]
+    assert project.rows()["my_idea"]["proof"] == {"holds": True, "first": ""}
+
+    told = project.make("paper", "STRATEGY=my_idea", "INTERVAL=15m")
     assert "my_idea" in told and "difference 0 paise" in told
+    seated = project.nifty("backtest", "--strategy", "ensemble", "--interval", "15m", *SEATED)
+    assert "ensemble" in seated
