@@ -299,22 +299,24 @@ def _check_shapes(bars: Bars, **given: Floats | Flags) -> None:
 def _ends(bars: Bars) -> Integers:
     "End of each bar in minutes since 1970."
     seconds: Integers = bars.index.as_unit("s").asi8
-    return seconds // 60 + bars.interval_minutes
+    ends: Integers = seconds // 60 + bars.interval_minutes
+    return ends
 
 
 def _delists(flags: Flags) -> Flags:
     "1 for every row in which a symbol has its last bar."
-    return (flags & np.uint8(BarFlag.DELISTED)).any(axis=1).astype(np.uint8)
+    found: Flags = np.any(flags & np.uint8(BarFlag.DELISTED), axis=1).astype(np.uint8)
+    return found
 
 
 def _first_fine(bars: Bars, finer: Bars | None) -> Integers:  # (T + 1)
     "First finer bar of each row; DataError where they do not lie inside the bars."
     rows = len(bars.index)
     if finer is None:
-        return np.arange(rows + 1)
+        return np.arange(rows + 1, dtype=np.int64)
     begins = bars.index.as_unit("s").asi8
     fine = finer.index.as_unit("s").asi8
-    first = np.r_[np.searchsorted(fine, begins), len(fine)].astype(np.int64)
+    first: Integers = np.r_[np.searchsorted(fine, begins), len(fine)].astype(np.int64)
     ends = begins + 60 * bars.interval_minutes
     inside = np.repeat(ends, np.diff(first))
     if finer.symbols != bars.symbols or first[0] > 0 or (fine + 60 > inside).any():

@@ -13,13 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 # %% auto #0
-__all__ = ['Records', 'Floats', 'Integers', 'Flags', 'POSITION', 'ACCOUNT', 'LISTING', 'RULES', 'INTENT', 'DENIED', 'HEAD_COUNT',
-           'FILL', 'ACTION', 'PHASE_SHARE', 'MOST_INTENTS', 'Purpose', 'Role', 'OrderKind', 'BarPhase', 'Reason',
-           'Closed', 'Denial', 'BarFlag', 'moment_of', 'new_positions', 'new_account', 'pack_state', 'unpack_state',
-           'Desk', 'new_desk']
+__all__ = ['Records', 'Record', 'Floats', 'Integers', 'Flags', 'POSITION', 'ACCOUNT', 'LISTING', 'RULES', 'INTENT', 'DENIED',
+           'HEAD_COUNT', 'FILL', 'ACTION', 'PHASE_SHARE', 'MOST_INTENTS', 'Purpose', 'Role', 'OrderKind', 'BarPhase',
+           'Reason', 'Closed', 'Denial', 'BarFlag', 'moment_of', 'new_positions', 'new_account', 'pack_state',
+           'unpack_state', 'Desk', 'new_desk']
 
 # %% ../../nbs/engine/book.ipynb #26c5742e
 Records = np.ndarray[Any, np.dtype[np.void]]
+Record = np.void  # one line of them
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 Flags = NDArray[np.uint8]

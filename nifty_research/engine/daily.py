@@ -25,6 +25,8 @@ def day_starts(
     bars: Bars,
 ) -> Integers:  # (D) first row of each day
     "Where the days of the bars begin."
+    if not len(bars.index):
+        return np.zeros(0, np.int64)
     midnights = bars.index.normalize().asi8
     return np.flatnonzero(np.r_[True, midnights[1:] != midnights[:-1]]).astype(np.int64)
 
@@ -34,7 +36,7 @@ def last_in_days(
     starts: Integers,  # (D) first row of each day
 ) -> Floats:  # (D, N), NaN where a day has no value
     "The last value of every column in every day."
-    if len(starts) == len(values):
+    if len(starts) == len(values):  # one bar a day, or no bar at all
         return values
     rows = np.where(np.isnan(values), -1, np.arange(len(values))[:, None])
     last = np.maximum.reduceat(rows, starts, axis=0)
@@ -78,7 +80,9 @@ def daily_history(
     "Daily closes, returns, volumes and actions of bars with raw prices."
     starts = day_starts(bars)
     closes = last_in_days(bars.close, starts)
-    volumes = np.add.reduceat(np.nan_to_num(bars.volume), starts, axis=0)
+    volumes = np.nan_to_num(bars.volume)
+    if len(starts) < len(volumes):
+        volumes = np.add.reduceat(volumes, starts, axis=0)
     ratio, dividend, price, volume = _actions_of(bars, carried(closes), actions)
     adjusted = closes * price
     returns = np.full(closes.shape, np.nan)

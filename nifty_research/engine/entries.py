@@ -8,7 +8,16 @@ from __future__ import annotations
 import math
 
 from ..core.compiled import in_place
-from .book import BarFlag, BarPhase, Denial, Desk, OrderKind, Purpose, Records
+from nifty_research.engine.book import (
+    BarFlag,
+    BarPhase,
+    Denial,
+    Desk,
+    OrderKind,
+    Purpose,
+    Record,
+    Records,
+)
 from .fill import protected_price, to_paise
 from .marking import halt_level
 from .protection import say
@@ -28,10 +37,10 @@ def margin_of(value: int, rate: float) -> int:
 @in_place
 def margin_rate(
     rules: Records,  # (1) RULES
-    listing: Records,  # one LISTING record
+    listing: Record,  # one LISTING record
 ) -> float:
     "Share of a position's value that is blocked."
-    return max(rules[0]["margin_rate"], listing["margin"])
+    return float(max(rules[0]["margin_rate"], listing["margin"]))
 
 
 @in_place
@@ -136,7 +145,7 @@ def limit_denial(
 
 # %% ../../nbs/engine/entries.ipynb #6cbb4a07
 @in_place
-def needs_range(rule: Records) -> bool:
+def needs_range(rule: Record) -> bool:
     "Whether a rule measures by the average true range."
     return bool(
         rule["stop_atr"] > 0.0

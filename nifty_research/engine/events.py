@@ -15,7 +15,7 @@ from nifty_research.engine.book import (
     Desk,
     OrderKind,
     Reason,
-    Records,
+    Record,
     Role,
 )
 from .fill import ceil_to_tick, floor_to_tick, protected_price, to_paise
@@ -134,7 +134,7 @@ def close_position(desk: Desk, symbol: int, reason: int) -> None:
 # %% ../../nbs/engine/events.ipynb #3cf85724
 @in_place
 def reason_of(
-    position: Records,  # one POSITION record
+    position: Record,  # one POSITION record
     role: int,  # Role
 ) -> int:
     "Why an exit traded."
@@ -196,7 +196,7 @@ def book_exit(
 # %% ../../nbs/engine/events.ipynb #5d9b2235
 @in_place
 def traded_before(
-    position: Records,  # one POSITION record
+    position: Record,  # one POSITION record
     role: int,  # Role
     value: int,  # paise of the fill that comes
 ) -> int:

@@ -11,7 +11,7 @@ from ..core.compiled import in_place, kernel
 from ..core.money import ceil_to_tick as _ceil_to_tick
 from ..core.money import floor_to_tick as _floor_to_tick
 from ..core.money import paise as _paise
-from .book import BarPhase, OrderKind, Records
+from .book import BarPhase, OrderKind, Record, Records
 
 # %% auto #0
 __all__ = ['floor_to_tick', 'ceil_to_tick', 'to_paise', 'worse', 'protected_price', 'fill_at_open', 'fill_price', 'slippage_of',
@@ -99,7 +99,7 @@ def fill_price(
 @in_place
 def slippage_of(
     rules: Records,  # (1) RULES
-    listing: Records,  # one LISTING record
+    listing: Record,  # one LISTING record
     quantity: int,
     price: float,
 ) -> float:  # fraction of price
@@ -116,7 +116,7 @@ def slippage_of(
 # %% ../../nbs/engine/fill.ipynb #06938df3
 @in_place
 def is_stuck(
-    listing: Records,  # one LISTING record
+    listing: Record,  # one LISTING record
     is_buy: bool,
     low: float,  # lowest price that this phase is sure of
     high: float,
@@ -130,7 +130,7 @@ def is_stuck(
 @in_place
 def fill_in_band(
     rules: Records,  # (1) RULES
-    listing: Records,  # one LISTING record
+    listing: Record,  # one LISTING record
     phase: int,  # BarPhase
     kind: int,  # OrderKind
     quantity: int,  # signed
@@ -147,9 +147,9 @@ def fill_in_band(
     slippage = slippage_of(rules, listing, quantity, price)
     found = fill_price(phase, kind, is_buy, price, open_, high, low, listing["tick"], slippage)
     if is_buy and listing["band_high"] > 0.0:
-        return min(found, listing["band_high"])
+        return float(min(found, listing["band_high"]))
     if not is_buy and listing["band_low"] > 0.0:
-        return max(found, listing["band_low"])
+        return float(max(found, listing["band_low"]))
     return float(found)
 
 # %% ../../nbs/engine/fill.ipynb #4ee1d714

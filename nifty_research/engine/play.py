@@ -18,6 +18,7 @@ from nifty_research.engine.book import (
     OrderKind,
     Purpose,
     Reason,
+    Record,
     Records,
     Role,
 )
@@ -32,7 +33,7 @@ __all__ = ['MOST_FILLS', 'order_of', 'rest', 'traded_in', 'write_fill', 'play_or
 # %% ../../nbs/engine/play.ipynb #98019352
 @in_place
 def order_of(
-    position: Records,  # one POSITION record
+    position: Record,  # one POSITION record
     role: int,  # Role
 ) -> tuple[int, int, float]:  # signed quantity, OrderKind, price
     "The working order of a role; quantity 0 where there is none."
@@ -45,7 +46,7 @@ def order_of(
 
 @in_place
 def rest(
-    position: Records,  # one POSITION record
+    position: Record,  # one POSITION record
     role: int,  # Role
 ) -> None:
     "A market order has not traded at the open: it is a limit at its protected price now."
@@ -73,7 +74,7 @@ def traded_in(
 @in_place
 def write_fill(
     desk: Desk,
-    fill: Records,  # one FILL record, written
+    fill: Record,  # one FILL record, written
     symbol: int,
     quantity: int,  # signed
     price: float,
@@ -170,17 +171,17 @@ def play_bar(
     bar = (open_, high, low, volume)
     at = BarPhase.OPEN.value
     was_protected = position["exit_order"] != 0
-    count = play_order(desk, symbol, part, at, *bar, fills, first, count)
     if was_protected:
         count = play_order(desk, symbol, exit_, at, *bar, fills, first, count)
+    count = play_order(desk, symbol, part, at, *bar, fills, first, count)
     count = play_entry(desk, symbol, at, *bar, fills, first, count)
     take_target(desk, symbol, open_, open_, at)
     at = BarPhase.STOPS.value
     count = play_order(desk, symbol, exit_, at, *bar, fills, first, count)
     take_target(desk, symbol, high, low, at)
     at = BarPhase.LIMITS.value
-    count = play_order(desk, symbol, part, at, *bar, fills, first, count)
     count = play_order(desk, symbol, exit_, at, *bar, fills, first, count)
+    count = play_order(desk, symbol, part, at, *bar, fills, first, count)
     before = count
     count = play_entry(desk, symbol, at, *bar, fills, first, count)
     if count > before:
@@ -247,7 +248,7 @@ def expire_orders(desk: Desk) -> None:
 # %% ../../nbs/engine/play.ipynb #fcebc19d
 @in_place
 def is_quiet(
-    position: Records,  # one POSITION record
+    position: Record,  # one POSITION record
     high: float,
     low: float,
 ) -> bool:

@@ -8,15 +8,7 @@ from __future__ import annotations
 import math
 
 from ..core.compiled import in_place
-from nifty_research.engine.book import (
-    BarPhase,
-    Desk,
-    Floats,
-    OrderKind,
-    Purpose,
-    Reason,
-    Records,
-)
+from .book import BarPhase, Desk, Floats, OrderKind, Purpose, Reason, Record
 from .fill import ceil_to_tick, floor_to_tick, protected_price
 
 # %% auto #0
@@ -101,8 +93,8 @@ def leave(desk: Desk, symbol: int, phase: int) -> None:
 # %% ../../nbs/engine/protection.ipynb #79c4963c
 @in_place
 def wanted_stop(
-    position: Records,  # one POSITION record
-    rule: Records,  # one RULES record
+    position: Record,  # one POSITION record
+    rule: Record,  # one RULES record
     side: float,  # 1 for a long position, -1 for a short one
 ) -> float:
     "Where trailing and break-even want the stop, before ticks; NaN where neither is due."
@@ -119,8 +111,8 @@ def wanted_stop(
 
 @in_place
 def better_stop(
-    position: Records,  # one POSITION record; its best close is brought up to date
-    rule: Records,  # one RULES record
+    position: Record,  # one POSITION record; its best close is brought up to date
+    rule: Record,  # one RULES record
     tick: float,
 ) -> float:
     "Where the resting stop is to be moved at this close; NaN where it stays."
@@ -172,8 +164,8 @@ def resize(desk: Desk, symbol: int, phase: int) -> None:
 
 @in_place
 def is_lock_due(
-    position: Records,  # one POSITION record
-    rule: Records,  # one RULES record
+    position: Record,  # one POSITION record
+    rule: Record,  # one RULES record
 ) -> bool:
     "Whether a gain has reached the point at which a part of it is locked, once."
     if rule["lock_atr"] <= 0.0 or position["locked"] != 0:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 
 from ..core.compiled import in_place
-from .book import Desk, Floats, Records
+from .book import Desk, Floats, Record, Records
 from .fill import to_paise
 
 # %% auto #0
@@ -18,7 +18,7 @@ __all__ = ['RANGE_OF_DEVIATION', 'stop_distance', 'target_distance', 'kelly_risk
 # %% ../../nbs/engine/sizing.ipynb #0422cd41
 @in_place
 def stop_distance(
-    rule: Records,  # one RULES record
+    rule: Record,  # one RULES record
     price: float,
     atr: float,  # rupees
 ) -> float:  # rupees
@@ -30,7 +30,7 @@ def stop_distance(
 
 @in_place
 def target_distance(
-    rule: Records,  # one RULES record
+    rule: Record,  # one RULES record
     price: float,
     atr: float,  # rupees
 ) -> float:  # rupees
@@ -121,7 +121,7 @@ def quantity_by_rules(
     price: float,
     atr: float,  # rupees
     risk: float,  # fraction of equity lost at the stop
-    rule: Records,  # one RULES record
+    rule: Record,  # one RULES record
 ) -> float:  # shares, not yet whole
     "The smallest of what risk, share and volatility allow."
     price_paise = float(to_paise(price))
@@ -147,4 +147,5 @@ def entry_quantity(
     wanted = quantity_by_rules(desk.account[0]["equity"], price, atr, risk, rule)
     if rule["correlation_cut"] > 0.0:
         wanted *= 1.0 - rule["correlation_cut"] * max(mean_likeness(desk, symbol, side), 0.0)
-    return int(min(wanted, float(listing["freeze"])) + 1e-9) // listing["lot"] * listing["lot"]
+    lots = int(min(wanted, float(listing["freeze"])) + 1e-9) // listing["lot"]
+    return int(lots * listing["lot"])

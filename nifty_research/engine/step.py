@@ -17,6 +17,7 @@ from nifty_research.engine.book import (
     Integers,
     Purpose,
     Reason,
+    Record,
     Records,
 )
 from .entries import enter
@@ -36,9 +37,9 @@ __all__ = ['is_overdue', 'reason_to_leave', 'asks', 'attend', 'withdraw', 'manag
 # %% ../../nbs/engine/step.ipynb #b9da86d1
 @in_place
 def is_overdue(
-    position: Records,  # one POSITION record
-    owner: Records,  # one ACCOUNT record
-    rule: Records,  # one RULES record
+    position: Record,  # one POSITION record
+    owner: Record,  # one ACCOUNT record
+    rule: Record,  # one RULES record
 ) -> bool:
     "Whether a position has been held for as long as the rules allow."
     if rule["time_stop"] <= 0:
@@ -50,9 +51,9 @@ def is_overdue(
 
 @in_place
 def reason_to_leave(
-    position: Records,  # one POSITION record
-    owner: Records,  # one ACCOUNT record
-    rule: Records,  # one RULES record
+    position: Record,  # one POSITION record
+    owner: Record,  # one ACCOUNT record
+    rule: Record,  # one RULES record
     flag: int,  # BarFlag
     lean: float,  # in [-1, 1]
     exit_wish: float,
@@ -75,7 +76,7 @@ def reason_to_leave(
 # %% ../../nbs/engine/step.ipynb #d8d4e8f0
 @in_place
 def asks(
-    position: Records,  # one POSITION record
+    position: Record,  # one POSITION record
     close: float,
     entry_score: float,
     flag: int,  # BarFlag

@@ -6,14 +6,22 @@
 from __future__ import annotations
 
 import math
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import pandas as pd
 
 from ..core.settings import Settings
 from ..data.bars import Bars
-from ..engine.rules import reference_prices, tick_prices
+from ..engine.book import Records
+from ..engine.daily import daily_history
+from nifty_research.engine.rules import (
+    day_rules,
+    reference_prices,
+    rules_of,
+    tick_prices,
+    with_history,
+)
 from .wire import Quote
 from ..market.instruments import Instrument, paper_instruments
 from ..market.members import has_derivatives
@@ -41,6 +49,7 @@ class Market:
         self.now: datetime = bars.index[start].to_pydatetime()
         self.instruments: dict[str, Instrument] = {}
         self.by_token: dict[int, Instrument] = {}
+        self.rules = rules_of(settings, bars.interval_minutes)
         self.quotes: dict[str, Quote] = {}
         self.last_price = reference_prices(bars, self.now.date())
         self.open_day(self.now)
@@ -49,6 +58,7 @@ class Market:
         "New instruments (ticks change) and empty quotes for a day."
         day = moment.date()
         classes = tick_prices(self.bars, day)
+        self.listings = self._listings(day)
         instruments = paper_instruments(self.bars.symbols, day, classes)
         self.instruments = {one.tradingsymbol: one for one in instruments}
         self.by_token = {one.instrument_token: one for one in instruments}
@@ -62,6 +72,21 @@ class Market:
             )
             for symbol, one in self.instruments.items()
         }
+
+    def _listings(self, day: date) -> Records:  # LISTING, one a symbol
+        "What the fill kernel must know of the day: ticks, usual volume and volatility."
+        rules = day_rules(
+            day,
+            self.bars.symbols,
+            reference_prices(self.bars, day),
+            self.settings.account.product,
+            tick_prices(self.bars, day),
+        )
+        midnight = pd.Timestamp(day, tz=self.bars.index.tz)
+        before = self.bars.rows(0, int(self.bars.index.searchsorted(midnight)))
+        history = daily_history(before)
+        seen = self.settings.risk.correlation_days
+        return with_history(rules, history, len(history.starts), seen).listings
 
     def see(self, symbol: str, price: float, moment: datetime, volume: int = 0) -> None:
         "Take a trade of the market into the last price and the day's figures."

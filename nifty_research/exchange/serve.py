@@ -15,6 +15,7 @@ import traceback
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -25,9 +26,9 @@ from ..core.errors import ExitCode, NetworkError, TradingSystemError
 from ..core.log import configure, get_logger
 from ..core.settings import Settings, load_settings
 from ..data.bars import Bars
-from ..engine.book import BarPhase, OrderKind
+from ..engine.book import LISTING, RULES, BarPhase, OrderKind
 from ..engine.entries import margin_of
-from ..engine.fill import fill_price, protected_price
+from ..engine.fill import fill_in_band, protected_price
 from .account import Account
 from .market import Market
 from .orders import Order
@@ -194,7 +195,8 @@ def load_compiled_code() -> None:
     "Compile what matching needs, before an order waits for it."
     margin_of(1, 1.0)
     protected_price(100.0, True, 0.01, 0.05)
-    fill_price(int(BarPhase.OPEN), int(OrderKind.LIMIT), True, 1.0, 1.0, 1.0, 1.0, 0.05, 0.0)
+    at_open = (int(BarPhase.OPEN), int(OrderKind.LIMIT), 1, 1.0, 1.0, 1.0, 1.0)
+    fill_in_band(np.zeros(1, RULES), np.zeros(1, LISTING)[0], *at_open)
 
 
 async def serve(settings: Settings, bars: Bars, start: int) -> None:

@@ -17,7 +17,7 @@ import pandas as pd
 
 from ..core.money import paise
 from ..engine.book import BarPhase, OrderKind, moment_of
-from ..engine.fill import fill_price
+from ..engine.fill import fill_in_band
 from .account import Account, carry_positions
 from .market import Market
 from .orders import ORDER_TYPES, Order, Trade, choice, decimal, whole
@@ -194,16 +194,16 @@ class Venue:
                 continue
             if order.kind == OrderKind.MARKET and phase != BarPhase.OPEN:
                 continue  # placed inside the bar: it waits for the next open
-            price = fill_price(
+            price = fill_in_band(
+                self.market.rules,
+                self.market.listings[place],
                 int(phase),  # a plain number spares compiled code the look-up of the type
                 int(order.kind),
-                order.is_buy,
+                order.quantity if order.is_buy else -order.quantity,
                 order.worst_price,
                 open_,
                 bars.high[row, place],
                 bars.low[row, place],
-                self.market.instruments[order.symbol].tick_size,
-                self.settings.execution.slippage_bps / 10_000.0,
             )
             if not math.isnan(price):
                 self._execute(account, order, float(price), phase)

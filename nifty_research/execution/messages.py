@@ -8,11 +8,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from ..engine.book import Closed, Purpose
+from ..engine.book import Closed, Purpose, Role
 from .states import WorkingOrder
 
 # %% auto #0
-__all__ = ['WORDS', 'Events', 'Request', 'shows', 'Fill', 'Ending', 'closed_by', 'update_event']
+__all__ = ['WORDS', 'CANCELS', 'ROLES', 'Events', 'Request', 'shows', 'Fill', 'Ending', 'closed_by', 'update_event']
 
 # %% ../../nbs/execution/messages.ipynb #043b3976
 WORDS = {
@@ -23,7 +23,16 @@ WORDS = {
     Purpose.EXIT: "exit",
     Purpose.CANCEL_ENTRY: "cancel entry",
     Purpose.CANCEL_EXIT: "cancel exit",
+    Purpose.RESIZE: "resize",
+    Purpose.PART: "part exit",
+    Purpose.CANCEL_PART: "cancel part exit",
 }
+CANCELS = {
+    Purpose.CANCEL_ENTRY: Role.ENTRY,
+    Purpose.CANCEL_EXIT: Role.EXIT,
+    Purpose.CANCEL_PART: Role.PART,
+}
+ROLES = CANCELS | {Purpose.ENTRY: Role.ENTRY, Purpose.PART: Role.PART}  # all others: the exit order
 
 
 @dataclass(frozen=True)
@@ -34,17 +43,20 @@ class Request:
     purpose: Purpose
     price: float
     is_new: bool
+    quantity: int = 0  # signed, of a resize
 
     @property
     def is_cancel(self) -> bool:
         "Whether it withdraws an order."
-        return self.purpose in (Purpose.CANCEL_ENTRY, Purpose.CANCEL_EXIT)
+        return self.purpose in CANCELS
 
 # %% ../../nbs/execution/messages.ipynb #a283e492
 def shows(update: dict[str, Any], change: Request) -> bool:
     "Whether what the broker says of an order has a change in it."
     if change.is_cancel:
         return False
+    if change.purpose is Purpose.RESIZE:
+        return int(update.get("quantity") or 0) == abs(change.quantity)
     if change.purpose is Purpose.MOVE_STOP:
         return abs(float(update.get("trigger_price") or 0.0) - change.price) < 1e-9
     if change.purpose is Purpose.TARGET:

@@ -12,8 +12,9 @@ from typing import Any
 from ..broker.client import Broker, Outcome, Sent
 from ..core.clock import Clock
 from ..core.errors import AuthenticationError, ExecutionError
-from ..engine.book import Closed, Purpose, Reason, Records
+from ..engine.book import Closed, Purpose, Reason, Records, Role
 from nifty_research.execution.messages import (
+    ROLES,
     WORDS,
     Ending,
     Events,
@@ -35,7 +36,7 @@ MOST_REFUSALS = 3  # of one exit, before a person is called
 
 @dataclass
 class OrderManager:
-    "Orders of one session: at most one entry and one exit order a symbol."
+    "Orders of one session: at most one of each role a symbol."
 
     session: str
     symbols: tuple[str, ...]
@@ -53,10 +54,10 @@ class OrderManager:
 
     # ---- from intents to requests ---------------------------------------------------------------
 
-    def working(self, symbol: int, *, is_entry: bool) -> WorkingOrder | None:
-        "The entry or exit order of a symbol that has not ended."
+    def working(self, symbol: int, role: Role) -> WorkingOrder | None:
+        "The order of a symbol in this role that has not ended."
         for order in reversed(self.orders.values()):
-            if order.symbol == symbol and order.is_entry == is_entry and order.state not in FINAL:
+            if order.symbol == symbol and order.role is role and order.state not in FINAL:
                 return order
         return None
 
@@ -82,15 +83,15 @@ class OrderManager:
 
     def _request(self, intent: Any) -> Request:
         purpose, symbol = Purpose(int(intent["purpose"])), int(intent["symbol"])
-        is_entry = purpose in (Purpose.ENTRY, Purpose.CANCEL_ENTRY)
-        resting = self.working(symbol, is_entry=is_entry)
-        is_new = purpose in (Purpose.ENTRY, Purpose.STOP) or (
+        role, quantity = ROLES.get(purpose, Role.EXIT), int(intent["quantity"])
+        resting = self.working(symbol, role)
+        is_new = purpose in (Purpose.ENTRY, Purpose.STOP, Purpose.PART) or (
             purpose is Purpose.EXIT and resting is None
         )
         if is_new:
             self.number += 1
             tag = tag_of(self.session, self.number)
-            resting = WorkingOrder(tag, symbol, is_entry, int(intent["quantity"]), WORDS[purpose])
+            resting = WorkingOrder(tag, symbol, role, quantity, WORDS[purpose])
         if resting is None:
             raise ExecutionError(
                 f"nothing to {WORDS[purpose]}: no order is working",
@@ -99,7 +100,9 @@ class OrderManager:
             )
         if not is_new and purpose in (Purpose.TARGET, Purpose.EXIT):
             resting = replace(resting, purpose=WORDS[purpose])
-        return Request(resting, purpose, float(intent["price"]), is_new)
+        if purpose is Purpose.RESIZE:
+            resting = replace(resting, quantity=quantity)
+        return Request(resting, purpose, float(intent["price"]), is_new, quantity)
 
     def _intent_event(self, request: Request, intent: Any) -> dict[str, Any]:
         reason = Reason(int(intent["reason"]))
@@ -151,7 +154,7 @@ class OrderManager:
     def _count_refusal(self, request: Request, outcome: Outcome) -> None:
         "An exit that is refused again and again at one moment is a case for a person."
         order, now = request.order, self.clock.now()
-        if order.is_entry:
+        if order.role is not Role.EXIT:
             return
         moment, count = self.refusals.get(order.symbol, (now, 0))
         self.refusals[order.symbol] = (now, count + 1 if moment == now else 1)
@@ -171,6 +174,8 @@ class OrderManager:
             return self._place(request)
         if purpose is Purpose.MOVE_STOP:
             return self.broker.modify(order.order_id, trigger_price=request.price)
+        if purpose is Purpose.RESIZE:
+            return self.broker.modify(order.order_id, quantity=abs(request.quantity))
         if purpose is Purpose.TARGET:
             return self.broker.modify(order.order_id, order_type="LIMIT", price=request.price)
         return self.broker.modify(

@@ -11,6 +11,7 @@ from enum import Enum
 from typing import Any
 
 from ..core.errors import ExecutionError
+from ..engine.book import Role
 
 # %% auto #0
 __all__ = ['TRANSITIONS', 'FINAL', 'OVER', 'State', 'WorkingOrder']
@@ -46,7 +47,7 @@ class WorkingOrder:
 
     tag: str
     symbol: int  # place in the session's symbols
-    is_entry: bool
+    role: Role
     quantity: int  # signed
     purpose: str  # what it is for now
     state: State = State.INTENDED
@@ -54,6 +55,11 @@ class WorkingOrder:
     change_doubtful: bool = False  # a change was sent without an answer
     doubtful_since: datetime | None = None
     looks: int = 0  # times that the order book did not know it
+
+    @property
+    def is_entry(self) -> bool:
+        "Whether it opens a position."
+        return self.role is Role.ENTRY
 
     def moved(self, state: State, **fields: Any) -> WorkingOrder:
         "The order in another state; ExecutionError where the table has no such step."

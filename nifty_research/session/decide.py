@@ -10,7 +10,7 @@ from ..core.log import get_logger
 from ..core.settings import Settings
 from ..data.bars import Bars
 from ..engine.backtest import BacktestResult, backtest
-from ..engine.rules import bar_flags, days_of, rules_of
+from ..engine.rules import bar_flags, dated_days, rules_of
 from nifty_research.strategies.contract import (
     HeldIndicators,
     Indicators,
@@ -104,8 +104,8 @@ def backtest_of(
         view.scores.entry,
         view.scores.exit,
         view.atr,
-        rules_of(settings),
-        days_of(bars, settings.account.product),
+        rules_of(settings, bars.interval_minutes),
+        dated_days(bars, settings),
         flags=bar_flags(bars.index, bars.symbols, bars.interval_minutes, settings),
         capital_paise=settings.account.capital_paise,
         lean=view.scores.lean,

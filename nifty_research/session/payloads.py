@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ..engine.book import BarPhase, Denial, Integers, Purpose, Reason, Records
+from ..engine.book import BarPhase, Denial, Desk, Integers, Purpose, Reason, Records
 from ..engine.fill import to_paise
 from ..execution.messages import Fill
 from ..market.charges import HEADS
@@ -30,13 +30,12 @@ def bar_event(start: datetime, builder: BarBuilder) -> dict[str, Any]:
 
 def decision_event(
     moment: datetime,
-    positions: Records,  # POSITION, one row a symbol
-    account: Records,  # ACCOUNT, one row
+    desk: Desk,
     latency_us: int,  # of the bar before
     votes: dict[str, Any],  # of `votes_of`
 ) -> dict[str, Any]:
     "What a decision left behind: money, votes, and the whole state to go on from."
-    owner = account[0]
+    owner = desk.account[0]
     return {
         "time": iso(moment),
         "equity_paise": int(owner["equity"]),
@@ -44,7 +43,7 @@ def decision_event(
         "halted": int(owner["halted"]),
         "latency_us": latency_us,
         "votes": votes,
-        "state": packed_state(positions, account),
+        "state": packed_state(desk.positions, desk.account),
     }
 
 

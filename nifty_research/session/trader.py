@@ -24,17 +24,18 @@ from ..core.errors import AuthenticationError, DataError, NetworkError
 from ..core.log import get_logger
 from ..core.settings import Settings
 from ..data.bars import Bars
-from nifty_research.engine.book import (
-    LISTING,
-    BarPhase,
-    Buffers,
-    Purpose,
-    Reason,
-    new_account,
-    new_positions,
+from ..engine.book import LISTING, BarPhase, Purpose, Reason, new_desk
+from ..engine.daily import daily_history
+from ..engine.events import apply_closed, apply_fill, open_day
+from ..engine.protection import take_targets
+from nifty_research.engine.rules import (
+    DayRules,
+    bar_flags,
+    day_rules,
+    put_day,
+    rules_of,
+    with_history,
 )
-from ..engine.events import apply_closed, apply_fill, open_day, take_targets
-from ..engine.rules import DayRules, bar_flags, day_rules, rules_of
 from ..engine.step import step
 from ..execution.messages import Ending, Events, Fill
 from ..execution.orders import OrderManager
@@ -73,6 +74,7 @@ TOLD_KINDS = frozenset(
 TOLD_NAMES = frozenset(
     "tag symbol purpose side quantity price reason code limit value order_id message".split()
 )
+_AWAITED = (Purpose.CANCEL_EXIT, Purpose.CANCEL_PART)  # what follows depends on how they end
 _log = get_logger("session.trader")
 
 
@@ -95,7 +97,7 @@ class Trader:
         self.plan, self.settings = plan, settings
         self.broker, self.feed, self.clock, self.recorder = broker, feed, clock, recorder
         self.on_bar, self.silence_s = on_bar, silence_s
-        self.decider, self.rules = Decider(settings), rules_of(settings)
+        self.decider = Decider(settings)
         self.window = Window(warm_up)
         self.builder = BarBuilder({tokens[name]: n for n, name in enumerate(plan.symbols)})
         self.alerts = AlertBus()
@@ -106,9 +108,11 @@ class Trader:
             names={tokens[name]: name for name in plan.symbols},
             ticks_every_s=60.0 * plan.interval_minutes,
         )
-        self.positions = new_positions(len(plan.symbols))
-        self.account = new_account(settings.account.capital_paise)
-        self.buffers = Buffers(len(plan.symbols))
+        self.desk = new_desk(
+            rules_of(settings, plan.interval_minutes),
+            np.zeros(len(plan.symbols), LISTING),
+            capital_paise=settings.account.capital_paise,
+        )
         self.orders = OrderManager(
             plan.run,
             plan.symbols,
@@ -132,21 +136,18 @@ class Trader:
         "Load the compiled code on a scratch account, before the first bar waits for it."
         count = len(self.plan.symbols)
         self.decider.begin(warm_up)
-        nothing, desk = np.full(count, np.nan), Buffers(count)
-        positions, account = new_positions(count), new_account(1)
-        scratch = np.zeros(count, LISTING)
-        open_day(positions, account, self.rules, scratch, desk.intents, desk.counts)
-        take_targets(positions, self.rules, scratch, nothing, nothing, 0, desk.intents, desk.counts)
-        step(
-            positions, account, self.rules, scratch, nothing, nothing, nothing, nothing,
-            nothing, np.zeros(count, np.uint8), desk.intents, desk.denials, desk.counts,
-        )  # fmt: skip
+        nothing, zero = np.full(count, np.nan), BarPhase.OPEN.value
+        desk = new_desk(self.desk.rules, np.zeros(count, LISTING), capital_paise=1)
+        open_day(desk)
+        take_targets(desk, nothing, nothing, zero)
+        scores = (nothing, nothing, nothing, nothing, nothing)
+        step(desk, 0, *scores, np.zeros(count, np.uint8))
 
     def _know_last_prices(self, warm_up: Bars) -> None:
         for place in range(len(self.plan.symbols)):
             known = warm_up.close[:, place][~np.isnan(warm_up.close[:, place])]
             if len(known):
-                self.positions[place]["last_price"] = known[-1]
+                self.desk.positions[place]["last_price"] = known[-1]
 
     # ---- the loop -------------------------------------------------------------------------------
 
@@ -183,7 +184,7 @@ class Trader:
         return f"asked to stop{flat} by {self._request['by']}"
 
     def _final_verdict(self) -> str:
-        return "risk halt" if self.account[0]["halted"] == Reason.DRAWDOWN else "completed"
+        return "risk halt" if self.desk.account[0]["halted"] == Reason.DRAWDOWN else "completed"
 
     def _hear(self, barrier: Barrier) -> None:
         "Act on a phase that is complete."
@@ -208,25 +209,22 @@ class Trader:
         references = {
             symbol: price if not math.isnan(price) else 1.0
             for symbol, price in zip(
-                self.plan.symbols, self.positions["last_price"].tolist(), strict=True
+                self.plan.symbols, self.desk.positions["last_price"].tolist(), strict=True
             )
         }
-        self.day = day_rules(day, self.plan.symbols, references, self.settings.account.product)
+        rules = day_rules(day, self.plan.symbols, references, self.settings.account.product)
         for place, symbol in enumerate(self.plan.symbols):
-            self.day.listings[place]["tick"] = listed_today[symbol].tick_size
+            rules.listings[place]["tick"] = listed_today[symbol].tick_size
+        history = daily_history(self.window.bars())
+        seen = self.settings.risk.correlation_days
+        self.day = with_history(rules, history, len(history.starts), seen)
+        self.desk = put_day(self.desk, self.day)
         self.builder.begin_day()
-        open_day(
-            self.positions,
-            self.account,
-            self.rules,
-            self.day.listings,
-            self.buffers.intents,
-            self.buffers.counts,
-        )
+        open_day(self.desk)
         self._write_and_send([("day opened", {"day": day.isoformat()})])
 
     def _close_day(self, start: datetime) -> None:
-        self.recorder.record([("day closed", day_closed_event(start, self.account))])
+        self.recorder.record([("day closed", day_closed_event(start, self.desk.account))])
 
     # ---- between the phases of a bar ------------------------------------------------------------
 
@@ -238,16 +236,7 @@ class Trader:
             seen_high, seen_low = self.builder.high, self.builder.low
         events = self._apply_updates(phase)
         if phase in (BarPhase.OPEN, BarPhase.STOPS):
-            take_targets(
-                self.positions,
-                self.rules,
-                self.today.listings,
-                seen_high,
-                seen_low,
-                phase.value,
-                self.buffers.intents,
-                self.buffers.counts,
-            )
+            take_targets(self.desk, seen_high, seen_low, phase.value)
         self._write_and_send(events)
 
     def _apply_updates(self, phase: BarPhase) -> Events:
@@ -273,36 +262,15 @@ class Trader:
         order, symbol = fill.order, fill.order.symbol
         at_open = phase is BarPhase.OPEN and not math.isnan(self.builder.open[symbol])
         last_price = self.builder.open[symbol] if at_open else fill.price
+        role = order.role.value
         reason = apply_fill(
-            self.positions,
-            self.account,
-            self.rules,
-            self.today.listings,
-            self.today.rates,
-            symbol,
-            order.is_entry,
-            fill.quantity,
-            fill.price,
-            last_price,
-            phase.value,
-            self.buffers.heads,
-            self.buffers.intents,
-            self.buffers.counts,
+            self.desk, symbol, role, fill.quantity, fill.price, last_price, phase.value
         )
-        return fill_event(fill, self.plan.symbols[symbol], self.buffers.heads, reason, phase)
+        return fill_event(fill, self.plan.symbols[symbol], self.desk.heads[0], reason, phase)
 
     def _end(self, ending: Ending, phase: BarPhase) -> None:
-        apply_closed(
-            self.positions,
-            self.rules,
-            self.today.listings,
-            ending.order.symbol,
-            ending.order.is_entry,
-            ending.closed.value,
-            phase.value,
-            self.buffers.intents,
-            self.buffers.counts,
-        )
+        role, closed = ending.order.role.value, ending.closed.value
+        apply_closed(self.desk, ending.order.symbol, role, closed, phase.value)
 
     # ---- the decision ---------------------------------------------------------------------------
 
@@ -312,21 +280,16 @@ class Trader:
         self.window.add(barrier.bar, self.builder)
         view = self.decider.next_view(self.window.bars())
         step(
-            self.positions,
-            self.account,
-            self.rules,
-            self.today.listings,
+            self.desk,
+            int(barrier.bar.timestamp()) // 60 + self.plan.interval_minutes,
             self.builder.close,
             view.scores.entry[0],
             view.scores.exit[0],
             view.scores.lean[0],
             view.atr[0],
             self._flags_of(barrier.bar),
-            self.buffers.intents,
-            self.buffers.denials,
-            self.buffers.counts,
         )
-        votes = votes_of(view, self.plan.symbols, self.buffers.intents[: self.buffers.counts[0]])
+        votes = votes_of(view, self.plan.symbols, self.desk.intents[: self.desk.counts[0]])
         events.append(("bar", bar_event(barrier.bar, self.builder)))
         self._write_and_send(events, barrier.heard_at, votes)
         self.builder.begin()
@@ -373,13 +336,13 @@ class Trader:
     ) -> None:
         "One commit of events and intents, then send, then the answers; again while more follows."
         while True:
-            intents, denials = self.buffers.take()
+            intents, denials = self.desk.take()
             requests, said = self.orders.prepare(intents)
             events = events + said + [("denial", self._denied(row)) for row in denials]
             if decided_since is not None:
                 last_us = self.latencies_us[-1] if self.latencies_us else 0
                 now = self.clock.now()
-                decision = decision_event(now, self.positions, self.account, last_us, votes or {})
+                decision = decision_event(now, self.desk, last_us, votes or {})
                 events.append(("decision", decision))
             if events:
                 self.recorder.record(events)
@@ -394,7 +357,7 @@ class Trader:
             self._require_token(events)
             for ending in endings:
                 self._end(ending, BarPhase.CLOSE)
-            withdrawn = [one.order for one in requests if one.purpose is Purpose.CANCEL_EXIT]
+            withdrawn = [one.order for one in requests if one.purpose in _AWAITED]
             if withdrawn:
                 events += self._await_ends(withdrawn)
 
@@ -449,9 +412,10 @@ class Trader:
         if self._request is not None and not self._request["flatten"]:
             self._stopping = "stopped"
         elif self._request is not None and not self.recorder.is_catching_up:
-            self.account[0]["halted"] = Reason.FLATTEN.value
-        flat = not self.positions["quantity"].any() and not self.positions["entry_order"].any()
-        if self.account[0]["halted"] == Reason.FLATTEN and flat:
+            self.desk.account[0]["halted"] = Reason.FLATTEN.value
+        held = self.desk.positions
+        flat = not held["quantity"].any() and not held["entry_order"].any()
+        if self.desk.account[0]["halted"] == Reason.FLATTEN and flat:
             self._stopping = "stopped"
 
 # %% ../../nbs/session/trader.ipynb #90204dbb

@@ -19,6 +19,7 @@ import pandas as pd
 from nifty_research.data.bars import Bars
 from nifty_research.engine.backtest import BacktestResult, backtest
 from nifty_research.engine.book import (
+    ACTION,
     DENIED,
     FILL,
     INTENT,
@@ -26,31 +27,32 @@ from nifty_research.engine.book import (
     RULES,
     BarFlag,
     BarPhase,
-    Buffers,
     Closed,
     Denial,
     OrderKind,
     Purpose,
     Reason,
-    new_account,
-    new_positions,
+    Role,
+    new_desk,
     unpack_state,
 )
-from nifty_research.engine.events import apply_closed, apply_fill, open_day, take_targets
-from nifty_research.engine.fill import fill_price
+from nifty_research.engine.events import apply_closed, apply_fill, open_day
+from nifty_research.engine.fill import fill_in_band
 from nifty_research.engine.play import cancel_wanted, expire_orders
-from nifty_research.engine.rules import DayRules
+from nifty_research.engine.protection import take_targets
+from nifty_research.engine.rules import DayRules, put_day
 from nifty_research.engine.step import step
 
 LAKH = 1_00_000_00  # paise
 CAPITAL = 10 * LAKH
 FIRST_DAY = date(2026, 9, 14)  # a Monday
-NO_CHARGES = np.zeros(12, np.int64)
+NO_CHARGES = np.zeros((1, 12), np.int64)
 SHARE = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 Row = tuple[float, float, float, float] | None
 
 PLAIN: Mapping[str, float] = {
+    "interval": 1,
     "trades_per_day": 150,
     "open_positions": 20,
     "trades_per_symbol": 8,
@@ -216,7 +218,7 @@ class Resting:
     quantity: int
     kind: int
     price: float
-    is_entry: bool
+    role: Role
     changes: int = 0
 
 
@@ -225,39 +227,52 @@ class Outside:
     "An exchange that knows only the requests it was sent."
 
     order_changes: int
-    orders: dict[int, Resting] = field(default_factory=dict)  # one a symbol, ever
+    orders: dict[tuple[int, Role], Resting] = field(default_factory=dict)  # in order of placement
 
     def take(self, intents: Any) -> None:
-        "Carry out requests in their order; a second order for a symbol is an error."
+        "Carry out requests in their order; a second order of a symbol and role is an error."
         for intent in intents:
             symbol, quantity = int(intent["symbol"]), int(intent["quantity"])
-            price, held = float(intent["price"]), self.orders.get(symbol)
+            price, exit_ = float(intent["price"]), self.orders.get((symbol, Role.EXIT))
             match Purpose(intent["purpose"]):
                 case Purpose.ENTRY:
-                    self._place(symbol, Resting(quantity, OrderKind.MARKET, price, True))
+                    self._place(symbol, Resting(quantity, OrderKind.MARKET, price, Role.ENTRY))
                 case Purpose.STOP:
-                    self._place(symbol, Resting(quantity, OrderKind.STOP, price, False))
-                case Purpose.EXIT if held is None:
-                    self._place(symbol, Resting(quantity, OrderKind.MARKET, price, False))
+                    self._place(symbol, Resting(quantity, OrderKind.STOP, price, Role.EXIT))
+                case Purpose.PART:
+                    self._place(symbol, Resting(quantity, OrderKind.MARKET, price, Role.PART))
+                case Purpose.EXIT if exit_ is None:
+                    self._place(symbol, Resting(quantity, OrderKind.MARKET, price, Role.EXIT))
                 case Purpose.CANCEL_ENTRY:
-                    assert self.orders.pop(symbol).is_entry
+                    del self.orders[symbol, Role.ENTRY]
                 case Purpose.CANCEL_EXIT:
-                    assert not self.orders.pop(symbol).is_entry
+                    del self.orders[symbol, Role.EXIT]
+                case Purpose.CANCEL_PART:
+                    del self.orders[symbol, Role.PART]
                 case purpose:
-                    self._change(held, purpose, quantity, price)
+                    self._change(exit_, purpose, quantity, price)
 
     def _place(self, symbol: int, order: Resting) -> None:
-        assert symbol not in self.orders, "two orders of one symbol at a time"
-        self.orders[symbol] = order
+        assert (symbol, order.role) not in self.orders, "two orders of one role at a time"
+        assert order.role is not Role.ENTRY or not self.of(symbol), "an entry beside an exit"
+        self.orders[symbol, order.role] = order
+
+    def of(self, symbol: int) -> list[Resting]:
+        "Orders of a symbol."
+        return [order for (place, _), order in self.orders.items() if place == symbol]
 
     def _change(self, held: Resting | None, purpose: Purpose, quantity: int, price: float) -> None:
-        assert held is not None and not held.is_entry and held.quantity == quantity
-        held.kind = {
-            Purpose.MOVE_STOP: OrderKind.STOP,
-            Purpose.TARGET: OrderKind.LIMIT,
-            Purpose.EXIT: OrderKind.MARKET,
-        }[purpose]
-        held.price = price
+        assert held is not None, "nothing to change"
+        if purpose is Purpose.RESIZE:
+            held.quantity = quantity
+        else:
+            assert held.quantity == quantity
+            held.kind = {
+                Purpose.MOVE_STOP: OrderKind.STOP,
+                Purpose.TARGET: OrderKind.LIMIT,
+                Purpose.EXIT: OrderKind.MARKET,
+            }[purpose]
+            held.price = price
         held.changes += 1
         assert held.changes <= self.order_changes, "Kite refuses the change"
 
@@ -272,11 +287,15 @@ class Walk:
     state: bytes | None = None
 
     def __post_init__(self) -> None:
-        scene, symbols = self.scene, len(self.scene.bars.symbols)
-        self.positions, self.account = new_positions(symbols), new_account(scene.capital)
+        scene = self.scene
+        first = scene.days[0]
+        self.desk = new_desk(
+            scene.rules, first.listings, first.rates, returns=first.returns,
+            capital_paise=scene.capital,
+        )  # fmt: skip
         if self.state:
-            self.positions, self.account = unpack_state(self.state)
-        self.buffers = Buffers(symbols)
+            positions, account = unpack_state(self.state)
+            self.desk = self.desk._replace(positions=positions, account=account)
         self.outside = Outside(int(scene.rules["order_changes"][0]))
         self.fills: list[Any] = []
         self.intents: list[Any] = []
@@ -286,32 +305,38 @@ class Walk:
         self.cash = self.equity.copy()
         self.row = 0
 
+    @property
+    def positions(self) -> Any:
+        return self.desk.positions
+
+    @property
+    def account(self) -> Any:
+        return self.desk.account
+
     def run(self) -> Walk:
         bars, days = self.scene.bars, {day.day: day for day in self.scene.days}
         dates = [stamp.date() for stamp in bars.index]
         for row in range(self.start, len(dates)):
             self.row, self.day = row, days[dates[row]]
             self.new_fills, self.new_intents = len(self.fills), len(self.intents)
+            if row == self.start or dates[row - 1] != dates[row]:
+                self.desk = put_day(self.desk, self.day)
             if row == 0 or dates[row - 1] != dates[row]:
-                self._call(open_day, self.positions, self.account, self.scene.rules,
-                           self.day.listings)  # fmt: skip
+                open_day(self.desk)
                 self._send()
             self._play()
             self._decide()
             if row + 1 == len(dates) or dates[row + 1] != dates[row]:
-                self._call(expire_orders, self.positions, self.scene.rules, self.day.listings)
+                expire_orders(self.desk)
                 self._send()
                 self.outside.orders.clear()
             self.equity[row], self.cash[row] = self.account["equity"][0], self.account["cash"][0]
             self.after_row(self, row)
         return self
 
-    def _call(self, function: Any, *arguments: Any) -> Any:
-        return function(*arguments, self.buffers.intents, self.buffers.counts)
-
     def _send(self) -> None:
         "Empty the buffers into the logs and send the intents."
-        intents, denials = self.buffers.take()
+        intents, denials = self.desk.take()
         intents["row"], denials["row"] = self.row, self.row
         self.outside.take(intents)
         self.intents += list(intents)
@@ -320,70 +345,64 @@ class Walk:
     def _play(self) -> None:
         bars, row = self.scene.bars, self.row
         for symbol, flag in enumerate(self.scene.flags[row]):
-            order = self.outside.orders.get(symbol)
+            order = self.outside.orders.get((symbol, Role.EXIT))
             if flag & BarFlag.STOPS_PURGED and order and order.kind == OrderKind.STOP:
-                del self.outside.orders[symbol]
-                self._call(
-                    apply_closed, self.positions, self.scene.rules, self.day.listings, symbol,
-                    False, Closed.PURGED.value, BarPhase.OPEN.value,
-                )  # fmt: skip
+                del self.outside.orders[symbol, Role.EXIT]
+                at = BarPhase.OPEN.value
+                apply_closed(self.desk, symbol, Role.EXIT.value, Closed.PURGED.value, at)
         late: set[int] = set()
         for phase in (BarPhase.OPEN, BarPhase.STOPS, BarPhase.LIMITS, BarPhase.LATE_STOPS):
             late = self._phase(phase, late)
             if phase in (BarPhase.OPEN, BarPhase.STOPS):
                 opened = phase is BarPhase.OPEN
-                self._call(
-                    take_targets, self.positions, self.scene.rules, self.day.listings,
-                    (bars.open if opened else bars.high)[row],
-                    (bars.open if opened else bars.low)[row], phase.value,
-                )  # fmt: skip
+                high, low = (bars.open, bars.open) if opened else (bars.high, bars.low)
+                take_targets(self.desk, high[row], low[row], phase.value)
             self._send()
 
     def _phase(self, phase: BarPhase, late: set[int]) -> set[int]:
         "Match one phase of all symbols; the symbols whose entry filled in it."
         bars, row, entered = self.scene.bars, self.row, set()
-        for symbol, order in sorted(self.outside.orders.items()):
+        for (symbol, role), order in sorted(self.outside.orders.items()):
             if phase is BarPhase.LATE_STOPS and symbol not in late:
                 continue
             open_ = float(bars.open[row, symbol])
-            tick = float(self.day.listings["tick"][symbol])
-            price = fill_price(
-                phase.value, int(order.kind), order.quantity > 0, order.price, open_,
-                float(bars.high[row, symbol]), float(bars.low[row, symbol]), tick,
-                float(self.scene.rules["slippage"][0]),
+            price = fill_in_band(
+                self.scene.rules, self.day.listings[symbol], phase.value, int(order.kind),
+                order.quantity, order.price, open_,
+                float(bars.high[row, symbol]), float(bars.low[row, symbol]),
             )  # fmt: skip
             if not math.isnan(price):
-                self._book(phase, symbol, price, open_ if phase is BarPhase.OPEN else price)
-                entered |= {symbol} if order.is_entry else set()
+                last_price = open_ if phase is BarPhase.OPEN else price
+                self._book(phase, symbol, role, price, last_price)
+                entered |= {symbol} if role is Role.ENTRY else set()
             elif phase is BarPhase.OPEN and order.kind == OrderKind.MARKET:
                 if not math.isnan(open_):
                     order.kind = OrderKind.LIMIT
-                    kind = "entry_kind" if order.is_entry else "exit_kind"
-                    self.positions[kind][symbol] = OrderKind.LIMIT
+                    self.positions[f"{role.name.lower()}_kind"][symbol] = OrderKind.LIMIT
         return entered
 
-    def _book(self, phase: BarPhase, symbol: int, price: float, last_price: float) -> None:
-        order = self.outside.orders.pop(symbol)
+    def _book(
+        self, phase: BarPhase, symbol: int, role: Role, price: float, last_price: float
+    ) -> None:
+        order = self.outside.orders.pop((symbol, role))
         fill = np.zeros(1, FILL)[0]
-        fill["row"], fill["phase"], fill["symbol"] = self.row, phase, symbol
-        fill["quantity"], fill["price"] = order.quantity, price
+        fill["row"], fill["fine"], fill["phase"] = self.row, self.row, phase
+        fill["symbol"], fill["quantity"], fill["price"] = symbol, order.quantity, price
         fill["value"] = abs(order.quantity) * round(price * 100)
-        fill["reason"] = self._call(
-            apply_fill, self.positions, self.account, self.scene.rules, self.day.listings,
-            self.day.rates, symbol, order.is_entry, order.quantity, price, last_price,
-            phase.value, self.buffers.heads,
-        )  # fmt: skip
-        fill["heads"] = self.buffers.heads
+        fill["reason"] = apply_fill(
+            self.desk, symbol, role.value, order.quantity, price, last_price, phase.value
+        )
+        fill["heads"] = self.desk.heads[0]
         self.fills.append(fill)
 
     def _decide(self) -> None:
         scene, row = self.scene, self.row
+        minute = int(scene.bars.index[row].timestamp()) // 60 + scene.bars.interval_minutes
         step(
-            self.positions, self.account, scene.rules, self.day.listings, scene.bars.close[row],
+            self.desk, minute, scene.bars.close[row],
             scene.entry[row], scene.exit[row], scene.lean[row], scene.atr[row], scene.flags[row],
-            self.buffers.intents, self.buffers.denials, self.buffers.counts,
         )  # fmt: skip
-        self._call(cancel_wanted, self.positions, scene.rules, self.day.listings)
+        cancel_wanted(self.desk)
         self._send()
 
     def result(self) -> BacktestResult:
@@ -396,6 +415,7 @@ class Walk:
             self.cash,
             self.positions,
             self.account,
+            np.zeros(0, ACTION),
         )
 
 

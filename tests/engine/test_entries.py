@@ -156,7 +156,7 @@ def test_a_loss_not_yet_realised_takes_margin_and_a_gain_gives_none() -> None:
 
 def test_charges_of_an_intraday_purchase() -> None:
     "On ₹1,50,000: ₹20, no tax on a purchase, 0.0030699 %, 0.0001 %, 0.003 %; 18 % on ₹20 and fees."
-    rates = charge_rates(dt.date(2026, 9, 15), "MIS").as_array()
+    rates = charge_rates(dt.date(2026, 9, 15), "MIS").as_array()[None]
     result = play(CALM[:2], entries={0: 0.9}, rates=rates)
     assert result.fills["heads"][0].tolist() == [2000, 0, 460, 15, 450, 0, 446]
     assert result.cash[-1] == CAPITAL - 1_50_000_00 - 33_71

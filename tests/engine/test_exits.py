@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from desk import Walk, fills_of, flat, play, reasons, said, scene
 
-from nifty_research.engine.book import Closed
+from nifty_research.engine.book import Closed, Role
 from nifty_research.engine.events import apply_closed
 
 HELD = [flat(100.0), flat(100.0)]  # decided in row 0, held from row 1
@@ -179,7 +179,7 @@ def test_the_step_is_at_least_a_tick() -> None:
 
 
 def test_a_trailed_stop_stays_a_tick_beyond_the_market() -> None:
-    result = play(climb(102.0), entries=BUY, trail_by_atr=0.0)
+    result = play(climb(102.0), entries=BUY, trail_by_atr=0.001)
     assert later(result) == [(2, "MOVE_STOP", 101.95)]
 
 
@@ -217,9 +217,8 @@ def test_a_position_that_loses_its_stop_is_left(closed: Closed) -> None:
 
     def lose(walk: Walk, row: int) -> None:
         if row == 1:
-            words = (walk.positions, walk.scene.rules, walk.day.listings, 0, False, closed.value, 5)
-            apply_closed(*words, walk.buffers.intents, walk.buffers.counts)
-            held.append(walk.buffers.take()[0])
+            apply_closed(walk.desk, 0, Role.EXIT.value, closed.value, 5)
+            held.append(walk.desk.take()[0])
 
     walk.after_row = lose
     walk.run()

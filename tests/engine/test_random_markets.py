@@ -25,7 +25,16 @@ from desk import (
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nifty_research.engine.book import LISTING, BarFlag, OrderKind, Purpose, pack_state
+from nifty_research.engine.book import (
+    LISTING,
+    BarFlag,
+    Denial,
+    OrderKind,
+    Purpose,
+    Reason,
+    Role,
+    pack_state,
+)
 from nifty_research.engine.rules import DayRules
 from nifty_research.market.charges import charge_rates, charges_of
 
@@ -69,6 +78,32 @@ def day_flags(rows: int, square_off: bool) -> list[int]:
 
 
 @st.composite
+def further_rules(draw: st.DrawFn) -> dict[str, float]:
+    "Rules that are asked in some scenes and not in others."
+    asked = {
+        "stop_atr": [2.0, 2.0, 0.0],
+        "stop_fraction": [0.02],
+        "target_fraction": [0.0, 0.04],
+        "trail_by_atr": [0.8, 0.8, 0.0],
+        "break_even_atr": [0.0, 1.0],
+        "lock_atr": [0.0, 0.5, 2.0],
+        "lock_share": [0.5, 0.3],
+        "time_stop": [0, 5, 1440],
+        "time_in_trading": [0, 1],
+        "cool_down": [0, 3],
+        "pause_stops": [0, 1, 2],
+        "pause": [4],
+        "volatility_target": [0.0, 0.5],
+        "kelly_fraction": [0.0, 0.0, 0.5],
+        "correlation_cut": [0.0, 0.5],
+        "spread_ticks": [0.0, 1.0],
+        "impact": [0.0, 1.0],
+    }
+    chosen = {name: draw(st.sampled_from(values)) for name, values in asked.items()}
+    return chosen | {"bars_a_year": 90_000, "kelly_trades": 3, "correlation_days": 3}
+
+
+@st.composite
 def scenes(draw: st.DrawFn) -> Scene:
     "A market, scores and rules."
     seed = draw(st.integers(0, 2**32 - 1), label="seed")
@@ -93,6 +128,7 @@ def scenes(draw: st.DrawFn) -> Scene:
         stop_moves=draw(st.integers(1, changes - 1)),
         shorting=int(intraday),
         intraday=int(intraday),
+        **draw(further_rules()),
     )
     return random_scene(seed, days, minutes, symbols, wild, missing, limits)
 
@@ -126,8 +162,16 @@ def random_scene(
     listings["tick"], listings["freeze"] = TICK, random.choice([700, 100_000])
     listings["lot"] = random.choice([1, 25])
     listings["sector"] = random.integers(0, 3, symbols)
+    listings["daily_volume"], listings["daily_volatility"] = 1e5, 0.02
+    listings["margin"] = random.choice([0.0, 0.5])
     product = "MIS" if limits["intraday"][0] else "CNC"
-    every = [DayRules(d, listings, charge_rates(d, product).as_array()) for d in weekdays(days)]
+    charges = {d: charge_rates(d, product).as_array()[None] for d in weekdays(days)}
+    common = random.normal(0.0, 0.01, (days + 4, 1))
+    returns = common + random.normal(0.0, 0.01, (days + 4, symbols))
+    every = [
+        DayRules(day, listings, rates, returns, (place, place + 4))
+        for place, (day, rates) in enumerate(charges.items())
+    ]
     return Scene(bars, entry, exit_, atr, flags, limits, every, lean=lean)
 
 
@@ -142,14 +186,14 @@ def test_driven_row_by_row_it_equals_the_compiled_loop(scene: Scene) -> None:
 
     def agree(walk: Walk, row: int) -> None:
         for symbol, position in enumerate(walk.positions):
-            order = walk.outside.orders.get(symbol)
-            for side, is_entry in (("entry", True), ("exit", False)):
-                one = order if order and order.is_entry == is_entry else None
+            for role in Role:
+                one = walk.outside.orders.get((symbol, role))
+                side = role.name.lower()
                 assert position[f"{side}_order"] == (one.quantity if one else 0)
                 assert position[f"{side}_kind"] == (one.kind if one else OrderKind.NONE)
-            if order and not order.is_entry:
-                assert position["exit_price"] == order.price
-                assert position["exit_changes"] == order.changes
+            if one := walk.outside.orders.get((symbol, Role.EXIT)):
+                assert position["exit_price"] == one.price
+                assert position["exit_changes"] == one.changes
 
     assert_same(scene.run(), Walk(scene, agree).run().result())
 
@@ -209,14 +253,14 @@ def test_what_comes_later_changes_nothing_before(scene: Scene, where: float, see
 @given(scenes())
 def test_cash_positions_and_charges_conserve_to_the_paisa(scene: Scene) -> None:
     result, rows = scene.run(), len(scene.bars.index)
-    rates = {row: day.rates.tolist() for row, day in enumerate(scene.days)}
+    rates = {row: day.rates[0].tolist() for row, day in enumerate(scene.days)}
     minutes = rows // len(scene.days)
     cash, held = CAPITAL, Counter[int]()
     last = [math.nan] * len(scene.bars.symbols)
     fills = result.fills.tolist()
     for row in range(rows):
         while fills and fills[0][0] == row:
-            _, _, symbol, quantity, price, value, _, heads = fills.pop(0)
+            _, _, symbol, quantity, price, value, _, _, heads = fills.pop(0)
             value_again = abs(quantity) * round(price * 100)
             out = [0] * 7
             charges = charges_of(value_again, quantity < 0, rates[row // minutes], out)  # type: ignore[arg-type]
@@ -246,7 +290,8 @@ def check_book(walk: Walk, row: int) -> None:
     assert walk.account["trades_today"][0] <= limit["trades_per_day"]
     flat = positions["quantity"] == 0
     assert not ((positions["entry_order"] != 0) & ~flat).any()
-    whole = positions["exit_order"] == -positions["quantity"]
+    closing = positions["exit_order"] + positions["part_order"]
+    whole = closing == -positions["quantity"]
     assert (whole | (positions["exit_order"] == 0)).all()  # never more than what is held
     assert (positions["exit_changes"] <= limit["order_changes"]).all()
     assert (positions["stop_moves"] <= limit["stop_moves"]).all()
@@ -272,13 +317,16 @@ def check_entries(walk: Walk, row: int) -> None:
         close = float(walk.scene.bars.close[row, symbol])
         share = quantity * close / (account["equity"] / 100.0)
         assert limit["minimum_share"] - 1e-9 <= share <= limit["maximum_share"] + 1e-9
-        at_risk = quantity * limit["stop_atr"] * walk.scene.atr[row, symbol]
+        away = limit["stop_atr"] * walk.scene.atr[row, symbol] or limit["stop_fraction"] * close
+        at_risk = quantity * away
         assert at_risk <= limit["risk_per_trade"] * account["equity"] / 100.0 + 1e-6
         listing = walk.day.listings[symbol]
         assert quantity <= listing["freeze"] and quantity % listing["lot"] == 0
         assert abs(intent["score"]) >= limit["minimum_confidence"]
         assert limit["shorting"] or intent["quantity"] > 0
         assert not account["halted"]
+        minute = account["minute"]
+        assert minute >= account["paused_until"] and minute >= walk.positions["cool_until"][symbol]
         assert not walk.scene.flags[row, symbol] & (BarFlag.NO_ENTRY | BarFlag.LAST_BAR)
 
 
@@ -309,7 +357,7 @@ def test_a_stop_never_moves_backwards(scene: Scene) -> None:
     for event in events:
         symbol = int(event["symbol"])
         if "purpose" not in event.dtype.names:
-            if event["reason"]:
+            if event["reason"] not in (Reason.NONE, Reason.PROFIT_LOCK):
                 stops.pop(symbol, None)
             continue
         if event["purpose"] not in (Purpose.STOP, Purpose.MOVE_STOP):
@@ -348,13 +396,16 @@ def test_an_intraday_position_stays_overnight_only_where_its_exit_found_no_price
 def test_the_markets_are_not_tame() -> None:
     "The random scenes reach every purpose, reason, denial and phase that the properties speak of."
     seen: dict[str, set[int]] = {"purpose": set(), "reason": set(), "code": set(), "phase": set()}
-    for seed in range(60):
+    for seed in range(120):
         for intraday in (0, 1):
             limits = rules(
                 trades_per_day=6, open_positions=2, trades_per_symbol=2, positions_per_sector=1,
                 maximum_share=0.6, risk_per_trade=0.05, margin_rate=(0.2, 1.0)[seed % 2],
-                daily_loss=0.01, drawdown=0.03, order_changes=2, stop_moves=1, protection=0.005,
-                shorting=intraday, intraday=intraday,
+                daily_loss=0.01, drawdown=0.03, order_changes=(2, 5)[seed // 3 % 2],
+                stop_moves=1, protection=0.005,
+                shorting=intraday, intraday=intraday, time_stop=(0, 7)[seed % 2], lock_atr=0.5,
+                lock_share=0.5, cool_down=2, pause_stops=(0, 2)[seed % 2], pause=5,
+                kelly_fraction=(0.0, 0.5)[seed // 2 % 2], kelly_trades=3,
             )  # fmt: skip
             wild, missing = (0.001, 0.004, 0.02)[seed % 3], (0.0, 0.1)[seed % 2]
             result = random_scene(seed, 2, 20, 4, wild, missing, limits).run()
@@ -362,9 +413,9 @@ def test_the_markets_are_not_tame() -> None:
             seen["reason"] |= set(result.fills["reason"].tolist())
             seen["code"] |= set(result.denials["code"].tolist())
             seen["phase"] |= set(result.fills["phase"].tolist())
-    assert seen["purpose"] == set(range(1, 8))
-    assert seen["reason"] == set(range(7))
-    assert seen["code"] == set(range(1, 12))
+    assert seen["purpose"] == {int(one) for one in Purpose}
+    assert seen["reason"] == {int(one) for one in Reason} - {Reason.FLATTEN, Reason.DELISTED}
+    assert seen["code"] == {int(one) for one in Denial}
     assert seen["phase"] == {1, 2, 3, 4}
 
 
