@@ -168,7 +168,9 @@ ACCOUNT = np.dtype(
         ("halted", np.int64),  # Reason of the halt, 0 none
         ("minute", np.int64),  # end of the last bar, minutes since 1970
         ("traded_minutes", np.int64),  # minutes of bars seen so far
-        ("stops_in_row", np.int64),  # losing stops since the last trade that was none
+        ("stops_in_row", np.int64),  # losing stops since the last bar with another end of a trade
+        ("stops_now", np.int64),  # losing stops since the last close
+        ("others_now", np.int64),  # other ends of trades since the last close
         ("paused_until", np.int64),  # no entry before, minutes since 1970
         ("won", np.int64),  # trades that ended with a gain after charges
         ("lost", np.int64),  # trades that did not

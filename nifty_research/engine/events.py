@@ -97,7 +97,7 @@ def book_entry(
 # %% ../../nbs/engine/events.ipynb #3d23b79b
 @in_place
 def count_outcome(desk: Desk, symbol: int, reason: int) -> None:
-    "A position is closed: the record of trades, and the pauses that a losing stop asks for."
+    "A position is closed: the record of trades, and the cool-down that a stop asks for."
     position, owner, rule = desk.positions[symbol], desk.account[0], desk.rules[0]
     gain = position["gain"]
     if gain > 0:
@@ -109,10 +109,10 @@ def count_outcome(desk: Desk, symbol: int, reason: int) -> None:
     stopped = reason == Reason.STOP
     if stopped and rule["cool_down"] > 0:
         position["cool_until"] = owner["minute"] + rule["cool_down"]
-    owner["stops_in_row"] = owner["stops_in_row"] + 1 if stopped and gain <= 0 else 0
-    if rule["pause_stops"] > 0 and owner["stops_in_row"] >= rule["pause_stops"]:
-        owner["paused_until"] = owner["minute"] + rule["pause"]
-        owner["stops_in_row"] = 0
+    if stopped and gain <= 0:
+        owner["stops_now"] += 1
+    else:
+        owner["others_now"] += 1
 
 
 @in_place
@@ -327,7 +327,7 @@ def open_day(desk: Desk) -> None:
     owner, rule = desk.account[0], desk.rules[0]
     owner["day_start"] = owner["equity"]
     owner["trades_today"] = 0
-    owner["stops_in_row"] = 0
+    owner["stops_in_row"] = owner["stops_now"] = owner["others_now"] = 0
     if owner["halted"] == Reason.DAILY_LOSS:
         owner["halted"] = 0
     for symbol in range(len(desk.positions)):

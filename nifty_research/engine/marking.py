@@ -12,7 +12,7 @@ from .book import Floats, Reason, Records
 from .fill import to_paise
 
 # %% auto #0
-__all__ = ['mark', 'drawdown_level', 'daily_loss_level', 'halt_level', 'halt']
+__all__ = ['mark', 'drawdown_level', 'daily_loss_level', 'halt_level', 'halt', 'count_stops']
 
 # %% ../../nbs/engine/marking.ipynb #da05e21a
 @in_place
@@ -64,3 +64,16 @@ def halt(account: Records, rules: Records) -> None:
         owner["halted"] = Reason.DRAWDOWN.value
     elif owner["halted"] == 0 and owner["equity"] <= daily_loss_level(account, rules):
         owner["halted"] = Reason.DAILY_LOSS.value
+
+# %% ../../nbs/engine/marking.ipynb #d7f827c7
+@in_place
+def count_stops(account: Records, rules: Records) -> None:
+    "Add the losing stops since the last close to those in a row, and pause where they are too many."
+    owner, rule = account[0], rules[0]
+    if owner["others_now"] > 0:
+        owner["stops_in_row"] = 0
+    owner["stops_in_row"] += owner["stops_now"]
+    owner["stops_now"] = owner["others_now"] = 0
+    if rule["pause_stops"] > 0 and owner["stops_in_row"] >= rule["pause_stops"]:
+        owner["paused_until"] = owner["minute"] + rule["pause"]
+        owner["stops_in_row"] = 0

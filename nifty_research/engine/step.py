@@ -21,7 +21,7 @@ from nifty_research.engine.book import (
     Records,
 )
 from .entries import enter
-from .marking import halt, mark
+from .marking import count_stops, halt, mark
 from nifty_research.engine.protection import (
     better_stop,
     is_lock_due,
@@ -186,6 +186,7 @@ def step(
     "Decide at the close of a bar: exits, trailing, entries by absolute score, denials."
     desk.account[0]["minute"] = minute
     desk.account[0]["traded_minutes"] += desk.rules[0]["interval"]
+    count_stops(desk.account, desk.rules)
     mark(desk.positions, desk.account, close)
     halt(desk.account, desk.rules)
     if manage(desk, close, entry, exit_, lean, flags) == 0:

@@ -24,7 +24,7 @@ from ..core.errors import AuthenticationError, DataError, NetworkError
 from ..core.log import get_logger
 from ..core.settings import Settings
 from ..data.bars import Bars
-from ..engine.book import LISTING, BarPhase, Purpose, Reason, new_desk
+from ..engine.book import LISTING, BarPhase, Purpose, Reason, Records, new_desk
 from ..engine.daily import daily_history
 from ..engine.events import apply_closed, apply_fill, open_day
 from ..engine.protection import take_targets
@@ -148,6 +148,16 @@ class Trader:
             known = warm_up.close[:, place][~np.isnan(warm_up.close[:, place])]
             if len(known):
                 self.desk.positions[place]["last_price"] = known[-1]
+
+    @property
+    def positions(self) -> Records:
+        "What is held and working, POSITION, one row a symbol."
+        return self.desk.positions
+
+    @property
+    def account(self) -> Records:
+        "The account, ACCOUNT, one row."
+        return self.desk.account
 
     # ---- the loop -------------------------------------------------------------------------------
 

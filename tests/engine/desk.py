@@ -434,6 +434,7 @@ def assert_same(one: BacktestResult, other: BacktestResult, since: int = 0) -> N
         np.testing.assert_array_equal(left, right, err_msg=name)
     np.testing.assert_array_equal(one.equity[since:], other.equity[since:])
     np.testing.assert_array_equal(one.cash[since:], other.cash[since:])
-    assert one.account.tobytes() == other.account.tobytes()
+    for name in one.account.dtype.names or ():
+        np.testing.assert_array_equal(one.account[name], other.account[name], err_msg=name)
     for name in one.positions.dtype.names or ():
         np.testing.assert_array_equal(one.positions[name], other.positions[name], err_msg=name)

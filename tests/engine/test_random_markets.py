@@ -401,11 +401,11 @@ def test_the_markets_are_not_tame() -> None:
             limits = rules(
                 trades_per_day=6, open_positions=2, trades_per_symbol=2, positions_per_sector=1,
                 maximum_share=0.6, risk_per_trade=0.05, margin_rate=(0.2, 1.0)[seed % 2],
-                daily_loss=0.01, drawdown=0.03, order_changes=(2, 5)[seed // 3 % 2],
-                stop_moves=1, protection=0.005,
+                daily_loss=0.01, drawdown=0.03, order_changes=(1, 4)[seed // 3 % 2],
+                stop_moves=(1, 3)[seed // 3 % 2], protection=0.005,
                 shorting=intraday, intraday=intraday, time_stop=(0, 7)[seed % 2], lock_atr=0.5,
-                lock_share=0.5, cool_down=2, pause_stops=(0, 2)[seed % 2], pause=5,
-                kelly_fraction=(0.0, 0.5)[seed // 2 % 2], kelly_trades=3,
+                lock_share=0.5, cool_down=(0, 2)[seed // 7 % 2], pause_stops=(0, 2)[seed % 2], pause=5,
+                kelly_fraction=(0.0, 0.5)[seed // 5 % 2], kelly_trades=3,
             )  # fmt: skip
             wild, missing = (0.001, 0.004, 0.02)[seed % 3], (0.0, 0.1)[seed % 2]
             result = random_scene(seed, 2, 20, 4, wild, missing, limits).run()
