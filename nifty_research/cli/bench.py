@@ -275,6 +275,7 @@ MODULES = {  # parts that a module of their own measures, by its `figures(data, 
     "proof": "nifty_research.cli.bench_proof",
     "indicators": "nifty_research.cli.bench_indicators",
     "research": "nifty_research.cli.bench_research",
+    "risk": "nifty_research.cli.bench_risk",
 }
 PARTS = ("engine", "session", "parity", *MODULES)
 

@@ -43,6 +43,7 @@ from nifty_research.cli.options import (
 )
 from .output import error_block, exit_code_of, print_result, text_table
 from .proving import prove_command
+from .risk import risk_app
 from .trials import trials_command
 from ..core.errors import ExitCode
 
@@ -74,6 +75,7 @@ settings_app = _group("settings", "What is in force, and why.")
 ledger_app = _group("ledger", "The journal of all accounts.")
 app.add_typer(market_app, name="market")
 app.add_typer(data_app, name="data")
+app.add_typer(risk_app, name="risk")
 COMMANDS = (  # modules that add their commands to the groups when they are imported
     market_rules,
     market_charges,
