@@ -198,6 +198,22 @@ class Journal:
         session: str,
     ) -> list[Event]:
         "Write events in one transaction, all or none, and renew the lease with them."
+        rows = self._write(entries, session)
+        return [Event(**{**row, "payload": json.loads(row["payload"])}) for row in rows]
+
+    def write_many(
+        self,
+        entries: Sequence[tuple[str, Mapping[str, Any]]],  # (kind, payload) in order
+        *,
+        session: str,
+    ) -> None:
+        "The same, for who waits for the disk and does not ask how the events came to stand there."
+        self._write(entries, session)
+
+    def _write(
+        self, entries: Sequence[tuple[str, Mapping[str, Any]]], session: str
+    ) -> list[dict[str, Any]]:
+        "Rows as they were stored."
         _require_name("session", session)
         texts = []
         for kind, payload in entries:
@@ -218,7 +234,7 @@ class Journal:
             )
             connection.execute(_INSERT_EVENT, rows)
             self._row.move_head(connection, row, (rows[-1]["sequence"], rows[-1]["hash"]))
-        return [Event(**{**row, "payload": json.loads(row["payload"])}) for row in rows]
+        return rows
 
     # -- reading
 
