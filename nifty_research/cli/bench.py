@@ -276,6 +276,7 @@ MODULES = {  # parts that a module of their own measures, by its `figures(data, 
     "indicators": "nifty_research.cli.bench_indicators",
     "research": "nifty_research.cli.bench_research",
     "risk": "nifty_research.cli.bench_risk",
+    "statistics": "nifty_research.cli.bench_statistics",
 }
 PARTS = ("engine", "session", "parity", *MODULES)
 
