@@ -28,6 +28,7 @@ from nifty_research.ledger.store import (
     EVENTS,
     prepare_schema,
     reading_engine,
+    ready_text,
     refuse_network,
     store_errors,
     writing_engine,
@@ -232,7 +233,7 @@ class Journal:
                 session=session,
                 epoch=row.epoch,
             )
-            connection.execute(_INSERT_EVENT, rows)
+            connection.exec_driver_sql(_INSERT_EVENT, rows)
             self._row.move_head(connection, row, (rows[-1]["sequence"], rows[-1]["hash"]))
         return rows
 
@@ -351,7 +352,7 @@ class Journal:
             )
 
 # %% ../../nbs/ledger/journal.ipynb #219575e9
-_INSERT_EVENT = insert(EVENTS)  # built once: the hot path
+_INSERT_EVENT = ready_text(insert(EVENTS))
 
 
 def _iso(moment: datetime) -> str:
