@@ -43,6 +43,7 @@ from nifty_research.cli.options import (
 )
 from .output import error_block, exit_code_of, print_result, text_table
 from .proving import prove_command
+from .strategy_report import report_command
 from .risk import risk_app
 from .trials import trials_command
 from ..core.errors import ExitCode
@@ -93,6 +94,9 @@ RunArgument = Annotated[
 ]
 RunOption = Annotated[str | None, typer.Option("--run", help="Run. Default: the newest.")]
 app.command("prove", epilog="Example: nifty prove moving_average")(prove_command)
+app.command("report", epilog="Example: nifty report --interval day --out report.html")(
+    report_command
+)
 app.command("trials", epilog="Example: nifty trials moving_average")(trials_command)
 
 # %% ../../nbs/cli/main.ipynb #2fe2eccd
