@@ -43,8 +43,8 @@ from nifty_research.cli.options import (
 )
 from .output import error_block, exit_code_of, print_result, text_table
 from .proving import prove_command
-from .strategy_report import report_command
 from .risk import risk_app
+from .strategy_report import report_command
 from .trials import trials_command
 from ..core.errors import ExitCode
 
