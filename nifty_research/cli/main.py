@@ -25,6 +25,8 @@ from nifty_research.cli import (
     data_synthetic,
     market_charges,
     market_rules,
+    risk_allocate,
+    risk_stress,
 )
 from .groups import data_app, market_app
 from nifty_research.cli.options import (
@@ -87,6 +89,8 @@ COMMANDS = (  # modules that add their commands to the groups when they are impo
     data_quality,
     data_instruments,
     data_stylised,
+    risk_stress,
+    risk_allocate,
 )
 
 RunArgument = Annotated[

@@ -6,8 +6,11 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from nifty_research.cli import risk_allocate, risk_stress
 from nifty_research.cli.risk import risk_app
 from nifty_research.core.errors import DataError, MissingDataError, UsageError
+
+assert risk_stress.risk_app is risk_allocate.risk_app is risk_app  # they add their commands to it
 
 
 @pytest.fixture
