@@ -28,8 +28,8 @@ from ..ledger.journal import Journal
 
 # %% auto #0
 __all__ = ['ENGINE_BARS', 'SMALL_POSITIONS', 'MINUTES', 'QUARTERS', 'Job', 'MODULES', 'PARTS', 'engine_market', 'engine_figures',
-           'peer_figures', 'settings_in', 'watch_kernel', 'ended', 'between', 'session_figures', 'start_figures',
-           'parity_jobs', 'tradable_days', 'parity_figures', 'in_own_process', 'run', 'default_data', 'main']
+           'peer_figures', 'settings_in', 'watch_kernel', 'ended', 'between', 'session_figures', 'parity_jobs',
+           'tradable_days', 'parity_figures', 'in_own_process', 'run', 'default_data', 'main']
 
 # %% ../../nbs/cli/bench.ipynb #f56c6278
 ENGINE_BARS = 94_000
@@ -205,28 +205,8 @@ def session_figures(say: Say) -> list[Figure]:
         below("session", "decision p50", float(p50), 2, "ms"),
         below("session", "decision p99", float(p99), 10, "ms"),
         below("session", "memory of the kernel", peak[0], 380, "MB"),
-        below("start", "kernel start to first decision, warm", started, 3, "s"),
+        below("session", "kernel start to first decision, warm", started, 3, "s"),
     ]
-
-# %% ../../nbs/cli/bench.ipynb #855444bc
-def start_figures(say: Say) -> list[Figure]:
-    "From the kernel's start to its first decision with an empty compile cache."
-    say("start: empty compile cache")
-    from nifty_research.session.request import SessionRequest
-    from nifty_research.session.runner import run_session
-
-    kept = os.environ.get("NIFTY_CACHE")
-    with tempfile.TemporaryDirectory() as place:
-        settings = settings_in(Path(place), **{"market.interval_minutes": "30"})
-        os.environ["NIFTY_CACHE"] = place
-        try:
-            run_session(SessionRequest("cold", (date(2026, 9, 15),)), settings)
-        finally:
-            os.environ.pop("NIFTY_CACHE")
-            if kept is not None:
-                os.environ["NIFTY_CACHE"] = kept
-        seconds = between(settings, "cold", "kernel started", "decision")
-    return [below("start", "kernel start to first decision, empty cache", seconds, 20, "s")]
 
 # %% ../../nbs/cli/bench.ipynb #58537d7c
 MINUTES, QUARTERS = "minute/stocks_1min_2021.parquet", "minute/stocks_15min.parquet"
@@ -287,15 +267,19 @@ def parity_figures(data: Path, most: int, say: Say) -> list[Figure]:
 
 # %% ../../nbs/cli/bench.ipynb #231bb1dc
 MODULES = {  # parts that a module of their own measures, by its `figures(data, say)`
+    "start": "nifty_research.cli.bench_start",
     "rules": "nifty_research.cli.bench_rules",
     "store": "nifty_research.cli.bench_store",
     "import": "nifty_research.cli.bench_import",
     "caches": "nifty_research.cli.bench_caches",
     "proof": "nifty_research.cli.bench_proof",
     "indicators": "nifty_research.cli.bench_indicators",
+    "strategies": "nifty_research.cli.bench_strategies",
     "research": "nifty_research.cli.bench_research",
+    "risk": "nifty_research.cli.bench_risk",
+    "statistics": "nifty_research.cli.bench_statistics",
 }
-PARTS = ("engine", "session", "start", "parity", *MODULES)
+PARTS = ("engine", "session", "parity", *MODULES)
 
 
 def in_own_process(part: str, data: Path, most: int, say: Say) -> list[Figure]:
@@ -339,8 +323,6 @@ def run(
         say(f"{part} …")
         if part == "session":
             figures += session_figures(say)
-        elif part == "start":
-            figures += start_figures(say)
         else:
             figures += in_own_process(part, data, most, say)
     return figures

@@ -25,6 +25,8 @@ from nifty_research.cli import (
     data_synthetic,
     market_charges,
     market_rules,
+    risk_allocate,
+    risk_stress,
 )
 from .groups import data_app, market_app
 from nifty_research.cli.options import (
@@ -43,6 +45,8 @@ from nifty_research.cli.options import (
 )
 from .output import error_block, exit_code_of, print_result, text_table
 from .proving import prove_command
+from .risk import risk_app
+from .strategy_report import report_command
 from .trials import trials_command
 from ..core.errors import ExitCode
 
@@ -74,6 +78,7 @@ settings_app = _group("settings", "What is in force, and why.")
 ledger_app = _group("ledger", "The journal of all accounts.")
 app.add_typer(market_app, name="market")
 app.add_typer(data_app, name="data")
+app.add_typer(risk_app, name="risk")
 COMMANDS = (  # modules that add their commands to the groups when they are imported
     market_rules,
     market_charges,
@@ -84,6 +89,8 @@ COMMANDS = (  # modules that add their commands to the groups when they are impo
     data_quality,
     data_instruments,
     data_stylised,
+    risk_stress,
+    risk_allocate,
 )
 
 RunArgument = Annotated[
@@ -91,6 +98,9 @@ RunArgument = Annotated[
 ]
 RunOption = Annotated[str | None, typer.Option("--run", help="Run. Default: the newest.")]
 app.command("prove", epilog="Example: nifty prove moving_average")(prove_command)
+app.command("report", epilog="Example: nifty report --interval day --out report.html")(
+    report_command
+)
 app.command("trials", epilog="Example: nifty trials moving_average")(trials_command)
 
 # %% ../../nbs/cli/main.ipynb #2fe2eccd

@@ -38,11 +38,13 @@ class Stage:
 
 def _kernels() -> dict[str, Any]:  # By room.module.name
     "Every kernel of the modules that this process has imported."
+    from numba.core.dispatcher import Dispatcher
+
     found = {}
     for name, module in list(sys.modules.items()):
         if name.startswith("nifty_research."):
             for value in list(vars(module).values()):
-                if hasattr(value, "py_func") and hasattr(value, "signatures"):
+                if isinstance(value, Dispatcher):
                     function = value.py_func
                     found[f"{function.__module__}.{function.__qualname__}"] = value
     return found

@@ -24,7 +24,7 @@ from ..strategies.contract import Indicators, Strategy, check_scores
 from ..strategies.registry import load_strategy, strategy_parameters
 
 # %% auto #0
-__all__ = ['rust_vectorbt', 'parameters_of', 'settings_of', 'frame_of', 'indicator_of']
+__all__ = ['rust_vectorbt', 'parameters_of', 'settings_of', 'frame_of', 'known_closes', 'indicator_of']
 
 # %% ../../nbs/engine/vectorbt_bridge.ipynb #2cf47e74
 def rust_vectorbt() -> Any:  # The module `vectorbt`
@@ -196,6 +196,12 @@ def frame_of(
 ) -> pd.DataFrame:
     "Values with the bars' times and symbols, the level of the columns named `symbol`."
     return pd.DataFrame(values, bars.index, pd.Index(bars.symbols, name="symbol"))
+
+
+def known_closes(bars: Bars) -> Floats:  # (T, N), NaN before a symbol's first bar
+    "The last close known at each bar, which is what a position is worth where a bar is missing."
+    closes: Floats = pd.DataFrame(bars.close).ffill().to_numpy()
+    return closes
 
 # %% ../../nbs/engine/vectorbt_bridge.ipynb #00996fde
 def _run_of(strategy: Strategy, run_lists: Callable[..., Any]) -> Callable[..., Any]:

@@ -14,7 +14,7 @@ from ..core.errors import DataError
 from ..data.bars import Bars
 from .backtest import BacktestResult
 from .book import Floats, Integers, Records
-from .vectorbt_bridge import frame_of, rust_vectorbt
+from .vectorbt_bridge import frame_of, known_closes, rust_vectorbt
 
 # %% auto #0
 __all__ = ['as_portfolio', 'traded_again']
@@ -83,8 +83,7 @@ def as_portfolio(
     "A result as a portfolio of vectorbt: every fill an order, one purse."
     _require_told(result, bars, start)
     library = rust_vectorbt()
-    part = bars.rows(start, len(bars.index))
-    close = frame_of(part, part.close)
+    close = frame_of(bars, known_closes(bars)).iloc[start:]
     freq = pd.Timedelta(minutes=bars.interval_minutes)
     return library.Portfolio(
         library.ArrayWrapper.from_obj(close, freq=freq, group_by=True),
@@ -113,19 +112,19 @@ def _rows_for(
 
 
 def _laid_out(
-    fills: Records,  # With rows counted in these bars
-    bars: Bars,
+    fills: Records,  # With rows counted in these closes
+    closes: pd.DataFrame,
 ) -> tuple[pd.DataFrame, Floats, Floats, Floats]:  # (R, N) closes, signed sizes, prices, charges
     "Orders by row and symbol, in rupees and shares; NaN where there is none."
-    places, last = _rows_for(fills, *bars.shape)
+    places, last = _rows_for(fills, *closes.shape)
     bar_of_row = np.searchsorted(last, np.arange(last[-1] + 1))
     before = pd.to_timedelta(last[bar_of_row] - np.arange(len(bar_of_row)), unit="us")
-    size, price, fees = np.full((3, len(bar_of_row), bars.shape[1]), np.nan)
+    size, price, fees = np.full((3, len(bar_of_row), closes.shape[1]), np.nan)
     size[places, fills["symbol"]] = fills["quantity"]
     price[places, fills["symbol"]] = fills["price"]
     fees[places, fills["symbol"]] = fills["heads"].sum(axis=1) / 100.0
-    close = frame_of(bars, bars.close).iloc[bar_of_row]
-    return close.set_axis(bars.index[bar_of_row] - before), size, price, fees
+    close = closes.iloc[bar_of_row]
+    return close.set_axis(close.index - before), size, price, fees
 
 
 def _refused(error: Exception) -> DataError:
@@ -146,9 +145,10 @@ def traded_again(
     "Let vectorbt's Rust engine trade the orders of a result, with cash of its own."
     _require_told(result, bars, start)
     library = rust_vectorbt()
-    part, fills = bars.rows(start, len(bars.index)), result.fills.copy()
+    fills = result.fills.copy()
     fills["row"] -= start
-    close, size, price, fees = _laid_out(fills, part)
+    closes = frame_of(bars, known_closes(bars)).iloc[start:]
+    close, size, price, fees = _laid_out(fills, closes)
     try:
         return library.Portfolio.from_orders(
             close,

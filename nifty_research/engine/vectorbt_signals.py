@@ -18,7 +18,7 @@ from ..core.settings import Settings
 from ..data.bars import Bars
 from .book import BarFlag, Flags, Floats, Integers
 from .rules import bar_flags
-from .vectorbt_bridge import rust_vectorbt
+from .vectorbt_bridge import known_closes, rust_vectorbt
 from ..market.charges import charges_of_orders
 
 # %% auto #0
@@ -248,7 +248,7 @@ def portfolio(
     size = (
         account.capital_inr * settings.risk.maximum_share if position_inr is None else position_inr
     )
-    places = _places(read.columns, bars)
+    places, closes = _places(read.columns, bars), known_closes(bars)
     prices = {
         name: getattr(bars, name)[:, places]
         for name in ("open", "high", "low") if stops or name == "open"
@@ -256,7 +256,7 @@ def portfolio(
     given: dict[str, Any] = {
         "stop_entry_price": "fillprice",
         "price": prices["open"],
-        "size": _shares(bars, size)[:, places],
+        "size": _shares(closes, size)[:, places],
         "fees": charge_fractions(bars, account.product, size),
         "slippage": settings.execution.slippage_bps / 10_000.0,
         "init_cash": account.capital_inr,
@@ -268,7 +268,7 @@ def portfolio(
     if shared_cash:
         given |= {"cash_sharing": True, "group_by": _purses(read.columns)}
     return library.Portfolio.from_signals(
-        pd.DataFrame(bars.close[:, places], bars.index, read.columns),
+        pd.DataFrame(closes[:, places], bars.index, read.columns),
         read.long_entries,
         read.long_exits,
         read.short_entries,
@@ -277,10 +277,10 @@ def portfolio(
     )
 
 
-def _shares(bars: Bars, position_inr: float) -> Floats:  # (T, N), NaN before the first close
+def _shares(closes: Floats, position_inr: float) -> Floats:  # (T, N), NaN before the first close
     "Whole shares that a position has where it is decided: at the last close before."
-    known = pd.DataFrame(bars.close).ffill().shift(1).to_numpy()
-    shares: Floats = np.floor(position_inr / known + 1e-9)
+    before = np.vstack([np.full((1, closes.shape[1]), np.nan), closes[:-1]])
+    shares: Floats = np.floor(position_inr / before + 1e-9)
     return shares
 
 

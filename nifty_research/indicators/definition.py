@@ -197,11 +197,12 @@ def going_on(
 ) -> tuple[Floats, ...]:  # (T, N) each
     "Values of further rows."
     inputs = [as_rows(column) for column in values]
-    shape = inputs[0].shape if inputs else (0, 0)
-    unequal = any(column.shape != shape for column in inputs)
-    if unequal or len(inputs) != indicator.inputs or shape[1] != len(states):
+    shapes = [column.shape for column in inputs]
+    shape = shapes[0] if shapes else (0, 0)
+    alike = shapes.count(shape) == len(shapes) == indicator.inputs
+    if not alike or shape[1] != len(states):
         _refuse_inputs(indicator, states, inputs)
-    outputs = tuple(np.empty((indicator.outputs, *shape)))
+    outputs = tuple([np.empty(shape) for _ in range(indicator.outputs)])  # on one bar, time counts
     if shape[0] * shape[1] >= _LARGE and shape[1] > _LANE and _cores() > 1:
         _in_blocks(indicator, states, inputs, outputs)
     else:

@@ -6,6 +6,12 @@
 from __future__ import annotations
 
 from .entries import HLC, HLCV, OHLC, Entry
+from nifty_research.indicators.money_flow import (
+    accumulation_indicator,
+    chaikin_indicator,
+    cmf_indicator,
+    mfi_indicator,
+)
 from nifty_research.indicators.relations import (
     beta_indicator,
     correlation_indicator,
@@ -23,10 +29,6 @@ from nifty_research.indicators.volatility import (
     yang_zhang_indicator,
 )
 from nifty_research.indicators.volume import (
-    accumulation_indicator,
-    chaikin_indicator,
-    cmf_indicator,
-    mfi_indicator,
     obv_indicator,
     volume_average_indicator,
     volume_ratio_indicator,

@@ -8,11 +8,10 @@ from __future__ import annotations
 from .candles import PATTERNS, candle_indicator
 from nifty_research.indicators.chart_patterns import (
     breakout_indicator,
-    double_bottom_indicator,
-    double_top_indicator,
     gap_indicator,
     inside_bar_indicator,
 )
+from .double_tops import double_bottom_indicator, double_top_indicator
 from .entries import HLC, OHLC, Entry
 
 # %% auto #0

@@ -16,12 +16,8 @@ from nifty_research.indicators.definition import (
     over,
     states_of,
 )
-from nifty_research.indicators.windows import (
-    joint_state,
-    joint_update,
-    moments_state,
-    moments_update,
-)
+from .joint_windows import joint_state, joint_update
+from .windows import moments_state, moments_update
 
 # %% auto #0
 __all__ = ['true_variance', 'z_score_update', 'z_score_rows', 'z_score_indicator', 'z_score', 'correlation_update',
@@ -87,22 +83,25 @@ def z_score(
     return over(z_score_indicator(period), values)[0]
 
 # %% ../../nbs/indicators/relations.ipynb #ccc16245
+_LEAST, _MOST = 1e-290, 1e290  # Of a product of variances; what lies beyond are no prices
+
+
 @inlined
 def correlation_update(
-    state: Floats,  # Of `windows.joint_state`; changed in place
+    state: Floats,  # Of `joint_windows.joint_state`; changed in place
     x: float,  # The new value of the first series; NaN is skipped
     y: float,  # The new value of the second series
 ) -> float:  # In [-1, 1]; NaN until the window is full, and where one of them did not move
     "Correlation after one more pair."
     first, second, variance, other, covariance = joint_update(state, x, y)
-    if first != first:
-        return np.nan
-    variance = true_variance(variance, first - state[2])
-    other = true_variance(other, second - state[3])
-    if not (variance > 0.0 and other > 0.0):
-        return np.nan
-    together = covariance / (np.sqrt(variance) * np.sqrt(other))
-    return float(max(-1.0, min(1.0, together)))
+    square = variance * other
+    moved = variance > _ROUNDING * first * first and other > _ROUNDING * second * second
+    if moved and square > _LEAST and square < _MOST:
+        together = covariance / np.sqrt(square)
+        if together > 1.0:
+            return 1.0
+        return -1.0 if together < -1.0 else together
+    return np.nan
 
 
 @in_place
@@ -147,7 +146,7 @@ def correlation(
 # %% ../../nbs/indicators/relations.ipynb #5bc30f88
 @inlined
 def beta_update(
-    state: Floats,  # Last price of the market and of the share, `windows.joint_state`
+    state: Floats,  # Last price of the market, of the share, `joint_windows.joint_state`
     market: float,  # Price of the market; NaN is skipped
     price: float,  # Price of the share; NaN is skipped
 ) -> float:  # NaN until `period` returns were seen, and where the market did not move
@@ -159,9 +158,7 @@ def beta_update(
     state[0] = market
     state[1] = price
     first, _, variance, _, covariance = joint_update(state[2:], move, own)
-    if first != first:
-        return np.nan
-    variance = true_variance(variance, first - state[4])
+    variance = true_variance(variance, first)
     return covariance / variance if variance > 0.0 else np.nan
 
 

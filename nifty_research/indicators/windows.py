@@ -11,8 +11,8 @@ from ..core.compiled import inlined
 from .definition import Floats, missing
 
 # %% auto #0
-__all__ = ['SUM_HEAD', 'MOMENTS_HEAD', 'JOINT_HEAD', 'WEIGHTED_HEAD', 'mean_state', 'mean_update', 'total_update',
-           'moments_state', 'moments_update', 'joint_state', 'joint_update', 'weighted_state', 'weighted_update']
+__all__ = ['SUM_HEAD', 'MOMENTS_HEAD', 'WEIGHTED_HEAD', 'mean_state', 'mean_update', 'total_update', 'moments_state',
+           'moments_update', 'weighted_state', 'weighted_update']
 
 # %% ../../nbs/indicators/windows.ipynb #979bc418
 SUM_HEAD = 4  # Period, place in the block, pivot, sum of the new block; then the block
@@ -123,90 +123,6 @@ def moments_update(
     mean: float = total * share
     variance = square * share - mean * mean
     return state[2] + mean, 0.0 if variance < 0.0 else variance
-
-# %% ../../nbs/indicators/windows.ipynb #134f241e
-JOINT_HEAD = 9  # Period, place, two pivots, five sums of the new block; then five blocks
-
-
-def joint_state(
-    period: int,  # Bars
-) -> Floats:  # (9 + 5 period,)
-    "An empty window for two series."
-    return np.array([float(period)] + [0.0] * 8 + [np.nan] * (5 * period))
-
-
-@inlined
-def _close_joint_block(
-    state: Floats,  # Of `joint_state`, its block full
-    x: float,  # The newest of the first series, from now on its pivot
-    y: float,  # The newest of the second
-) -> None:
-    "Turn a full block of pairs into suffix sums."
-    period = int(state[0])
-    first = 0.0
-    second = 0.0
-    first_square = 0.0
-    second_square = 0.0
-    product = 0.0
-    for at in range(JOINT_HEAD + period - 1, JOINT_HEAD - 1, -1):
-        a = state[at] - x
-        b = state[at + period] - y
-        first += a
-        second += b
-        first_square += a * a
-        second_square += b * b
-        product += a * b
-        state[at] = first
-        state[at + period] = second
-        state[at + 2 * period] = first_square
-        state[at + 3 * period] = second_square
-        state[at + 4 * period] = product
-    state[1] = 0.0
-    state[2] = x
-    state[3] = y
-    for at in range(4, 9):
-        state[at] = 0.0
-
-
-@inlined
-def joint_update(
-    state: Floats,  # Of `joint_state`; changed in place
-    x: float,  # The new value of the first series; NaN is skipped
-    y: float,  # The new value of the second series; NaN is skipped
-) -> tuple[float, float, float, float, float]:  # NaN until the window is full
-    "Both means, both variances and the covariance (divided by the period)."
-    if missing(x) or missing(y):
-        return np.nan, np.nan, np.nan, np.nan, np.nan
-    period = int(state[0])
-    at = JOINT_HEAD + int(state[1])
-    state[at] = x
-    state[at + period] = y
-    if state[1] + 1.0 < state[0]:
-        a = x - state[2]
-        b = y - state[3]
-        state[1] += 1.0
-        state[4] += a
-        state[5] += b
-        state[6] += a * a
-        state[7] += b * b
-        state[8] += a * b
-        at += 1
-    else:
-        _close_joint_block(state, x, y)
-        at = JOINT_HEAD
-    share = 1.0 / state[0]  # one division, the slowest step of all, for five
-    first = (state[4] + state[at]) * share
-    second = (state[5] + state[at + period]) * share
-    first_variance = (state[6] + state[at + 2 * period]) * share - first * first
-    second_variance = (state[7] + state[at + 3 * period]) * share - second * second
-    covariance = (state[8] + state[at + 4 * period]) * share - first * second
-    return (
-        state[2] + first,
-        state[3] + second,
-        0.0 if first_variance < 0.0 else first_variance,
-        0.0 if second_variance < 0.0 else second_variance,
-        covariance,
-    )
 
 # %% ../../nbs/indicators/windows.ipynb #2953b576
 WEIGHTED_HEAD = 5  # Period, place, pivot, sum and weighted sum of the new block; then two blocks

@@ -28,6 +28,7 @@ from nifty_research.ledger.store import (
     EVENTS,
     prepare_schema,
     reading_engine,
+    ready_text,
     refuse_network,
     store_errors,
     writing_engine,
@@ -198,6 +199,22 @@ class Journal:
         session: str,
     ) -> list[Event]:
         "Write events in one transaction, all or none, and renew the lease with them."
+        rows = self._write(entries, session)
+        return [Event(**{**row, "payload": json.loads(row["payload"])}) for row in rows]
+
+    def write_many(
+        self,
+        entries: Sequence[tuple[str, Mapping[str, Any]]],  # (kind, payload) in order
+        *,
+        session: str,
+    ) -> None:
+        "The same, for who waits for the disk and does not ask how the events came to stand there."
+        self._write(entries, session)
+
+    def _write(
+        self, entries: Sequence[tuple[str, Mapping[str, Any]]], session: str
+    ) -> list[dict[str, Any]]:
+        "Rows as they were stored."
         _require_name("session", session)
         texts = []
         for kind, payload in entries:
@@ -216,9 +233,9 @@ class Journal:
                 session=session,
                 epoch=row.epoch,
             )
-            connection.execute(_INSERT_EVENT, rows)
+            connection.exec_driver_sql(_INSERT_EVENT, rows)
             self._row.move_head(connection, row, (rows[-1]["sequence"], rows[-1]["hash"]))
-        return [Event(**{**row, "payload": json.loads(row["payload"])}) for row in rows]
+        return rows
 
     # -- reading
 
@@ -335,7 +352,7 @@ class Journal:
             )
 
 # %% ../../nbs/ledger/journal.ipynb #219575e9
-_INSERT_EVENT = insert(EVENTS)  # built once: the hot path
+_INSERT_EVENT = ready_text(insert(EVENTS))
 
 
 def _iso(moment: datetime) -> str:

@@ -16,7 +16,7 @@ from sqlalchemy import Connection, Row, bindparam, insert, select, update
 from ..core.clock import Clock
 from ..core.errors import AccountBusyError, JournalError
 from .chain import FIRST_HASH
-from .store import ACCOUNTS
+from .store import ACCOUNTS, ready_text
 
 # %% auto #0
 __all__ = ['Lease', 'AccountRow']
@@ -53,7 +53,7 @@ def _busy(lease: Lease, path: Path) -> AccountBusyError:
 
 # %% ../../nbs/ledger/lease.ipynb #303e29ce
 _SELECT_ACCOUNT = select(ACCOUNTS).where(ACCOUNTS.c.account == bindparam("account"))
-_MOVE_HEAD = (
+_MOVE_HEAD = ready_text(
     update(ACCOUNTS)
     .where(ACCOUNTS.c.account == bindparam("of_account"))
     .values(
@@ -160,7 +160,7 @@ class AccountRow:
         "Move the end of the chain and renew the lease with the same statement."
         sequence, digest = head
         values = {"to_sequence": sequence, "to_hash": digest, "until_us": self._until_us(row)}
-        connection.execute(_MOVE_HEAD, {"of_account": self.account, **values})
+        connection.exec_driver_sql(_MOVE_HEAD, {"of_account": self.account, **values})
 
     def give_back(self, connection: Connection, epoch: int | None) -> None:
         "Leave the account to whoever comes; nothing happens when the lease has passed on."

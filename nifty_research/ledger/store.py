@@ -27,13 +27,15 @@ from sqlalchemy import (
     event,
     exc,
 )
+from sqlalchemy.dialects.sqlite.pysqlite import dialect as sqlite_dialect
 from sqlalchemy.pool import QueuePool, StaticPool
+from sqlalchemy.sql.dml import Insert, Update
 
 from ..core.errors import CorruptStateError, StoreUnavailableError
 
 # %% auto #0
-__all__ = ['EVENTS', 'ACCOUNTS', 'NETWORK_FILE_SYSTEMS', 'file_system_of', 'refuse_network', 'store_errors', 'writing_engine',
-           'reading_engine', 'prepare_schema']
+__all__ = ['EVENTS', 'ACCOUNTS', 'NETWORK_FILE_SYSTEMS', 'file_system_of', 'refuse_network', 'store_errors', 'ready_text',
+           'writing_engine', 'reading_engine', 'prepare_schema']
 
 # %% ../../nbs/ledger/store.ipynb #9622ebe6
 _METADATA = MetaData()
@@ -142,6 +144,16 @@ def store_errors(
             value=text,
             remedy="Check that the disk has space and that no other program holds the file locked.",
         ) from error
+
+# %% ../../nbs/ledger/store.ipynb #ad7b36e3
+_SPOKEN = sqlite_dialect(paramstyle="named")
+
+
+def ready_text(
+    statement: Insert | Update,  # With named values
+) -> str:  # For `exec_driver_sql`
+    "A statement as SQLite reads it, worked out once and not on every append."
+    return str(statement.compile(dialect=_SPOKEN))
 
 # %% ../../nbs/ledger/store.ipynb #1adff7d7
 def _connect(path: Path, mode: Literal["rwc", "ro"], busy_timeout_s: float) -> sqlite3.Connection:

@@ -55,7 +55,7 @@ TRIALS = Table(
     Column("observations", Integer),
     Column("skew", Float),
     Column("kurtosis", Float),
-    Column("per_year", Float),
+    Column("periods_a_year", Float),
     Index("trials_by_family", "family"),
 )
 
@@ -95,7 +95,7 @@ def require_trials(connection: Connection, path: Path) -> None:
         )
 
 # %% ../../nbs/ledger/trial_table.ipynb #0b053d98
-_RESULT = ("sharpe", "observations", "skew", "kurtosis", "per_year")
+_RESULT = ("sharpe", "observations", "skew", "kurtosis", "periods_a_year")
 AGAIN = (
     update(TRIALS)
     .where(TRIALS.c.key == bindparam("of_key"))
@@ -113,7 +113,7 @@ def _result(trial: Trial) -> dict[str, float | None]:
     if trial.result is None:
         return dict.fromkeys(_RESULT)
     values = {name: getattr(trial.result, name) for name in _RESULT[:-1]}
-    return values | {"per_year": trial.per_year}
+    return values | {"periods_a_year": trial.periods_a_year}
 
 
 def new_row(trial: Trial, who: str, now: str) -> dict[str, object]:
@@ -150,5 +150,5 @@ def entry_of_row(row: Row[Any]) -> Entry:
         **told,
         parameters=json.loads(row.parameters),
         result=Seen(row.sharpe, row.observations, row.skew, row.kurtosis) if known else None,
-        per_year=row.per_year if known else 1.0,
+        periods_a_year=row.periods_a_year if known else 1.0,
     )

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..core.errors import DataError
+from ..statistics.ratios import PERIODS_A_YEAR
 from ..statistics.sharpe import Seen, deflated_sharpe, luckiest_sharpe
 
 # %% auto #0
@@ -58,7 +59,7 @@ class Trial:
     code: str = ""  # Hash of the strategy's own text
     source: str = ""  # What ran it: sweep, report, backtest
     result: Seen | None = None  # Of its net returns; None: not known yet
-    per_year: float = 252.0  # Observations a year
+    periods_a_year: float = PERIODS_A_YEAR  # Observations a year
 
     def __post_init__(self) -> None:
         for name, text in (("family", self.family), ("data", self.data)):
@@ -69,8 +70,10 @@ class Trial:
                     value=text,
                     remedy="name of the strategy, and Bars.fingerprint() of its bars",
                 )
-        if not 0.0 < self.per_year < math.inf:
-            raise DataError("observations a year are positive", where="Trial", value=self.per_year)
+        if not 0.0 < self.periods_a_year < math.inf:
+            raise DataError(
+                "observations a year are positive", where="Trial", value=self.periods_a_year
+            )
 
     @property
     def variant(self) -> str:
@@ -103,12 +106,12 @@ class Entry:
     last_time: str
     times: int  # Runs to the end
     result: Seen | None
-    per_year: float
+    periods_a_year: float
 
     @property
     def yearly_sharpe(self) -> float | None:
         "Sharpe ratio a year; None: not known."
-        return None if self.result is None else self.result.sharpe * math.sqrt(self.per_year)
+        return None if self.result is None else self.result.sharpe * math.sqrt(self.periods_a_year)
 
 
 @dataclass(frozen=True)
@@ -131,7 +134,7 @@ class Family:
         "Yearly ratio that the best is expected to show without any edge."
         if self.best is None or self.best.result is None:
             return None
-        alone = math.sqrt(self.best.per_year / (self.best.result.observations - 1))
+        alone = math.sqrt(self.best.periods_a_year / (self.best.result.observations - 1))
         return luckiest_sharpe(self.trials, alone if self.deviation is None else self.deviation)
 
     @property
@@ -139,15 +142,15 @@ class Family:
         "Probability that the best is better than the luckiest would be."
         if self.best is None or self.best.result is None:
             return None
-        return self.deflate(self.best.result, self.best.per_year)
+        return self.deflate(self.best.result, self.best.periods_a_year)
 
     def deflate(
         self,
         record: Seen,  # Of the variant that is shown
-        per_year: float,  # Its observations a year
+        periods_a_year: float,  # Its observations a year
     ) -> float:  # Probability
         "Probability that a record is better than the luckiest of this family's trials."
-        spread = None if self.deviation is None else self.deviation / math.sqrt(per_year)
+        spread = None if self.deviation is None else self.deviation / math.sqrt(periods_a_year)
         return deflated_sharpe(record, max(self.trials, 1), spread)
 
     def record(self) -> dict[str, Any]:

@@ -25,6 +25,7 @@ from .figures import busiest_symbol, price_figure, session_figures
 from .page import DRAW, STYLE, WIDE, headline
 from .tables import session_tables
 from .view import SessionView, runs_of
+from .votes import votes_html
 
 # %% auto #0
 __all__ = ['Figures', 'SessionPage', 'session_page']
@@ -128,15 +129,19 @@ class SessionPage:
         self.tables: dict[str, widgets.HTML] = {}
         self.runs = widgets.Dropdown(description="session", layout={"max_width": "100%"})
         self.symbol = widgets.Dropdown(description="symbol", layout={"max_width": "100%"})
+        self.voted = widgets.Dropdown(description="votes at", layout={"max_width": "100%"})
+        self.votes = widgets.HTML()
         self.runs.observe(self._choose, "value")
-        self.symbol.observe(lambda _change: self._draw(only_price=True), "value")
+        self.symbol.observe(self._choose_symbol, "value")
+        self.voted.observe(lambda _change: self._tell_votes(), "value")
         self.lists = widgets.VBox()
         self.box = widgets.VBox(
             [
                 widgets.HTML(f"<style>{STYLE}{_FIT}</style>"),
                 self.head,
-                widgets.Box([self.runs, self.symbol], layout=_CHOICES),
+                widgets.Box([self.runs, self.symbol, self.voted], layout=_CHOICES),
                 self.figures,
+                self.votes,
                 self.lists,
             ]
         )
@@ -199,6 +204,7 @@ class SessionPage:
             title = f"{table.name} ({len(table.rows)})" if table.name != "charges" else "charges"
             html = f"<h2>{title.capitalize()}</h2>{table.html(_SHOWN_ROWS)}"
             self._place(table.name).value = f'<div class="nifty">{html}</div>'
+        self._list_votes()
         self._draw()
 
     def _place(self, name: str) -> widgets.HTML:
@@ -207,6 +213,36 @@ class SessionPage:
             self.tables[name] = widgets.HTML()
             self.lists.children = [*self.lists.children, self.tables[name]]
         return self.tables[name]
+
+    def _choose_symbol(self, _change: dict[str, Any]) -> None:
+        "Show another symbol from now on."
+        self._list_votes()
+        self._draw(only_price=True)
+
+    def _list_votes(self) -> None:
+        "The decisions on the symbol, the latest first; whoever looks at the latest follows it."
+        if self.view is None or self.symbol.value is None:
+            return
+        tape = self.view.tape
+        one_day = len({bar["time"][:10] for bar in tape.bars}) < 2
+        found = tape.votes.get(self.symbol.value, [])
+        options = [(one.label(one_day), place) for place, one in enumerate(found)][::-1]
+        if list(self.voted.options) != options:
+            chosen, listed = self.voted.value, self.voted.options
+            self.voted.options = options
+            stays = bool(listed) and chosen != listed[0][1] and chosen in range(len(found))
+            self.voted.index = len(found) - 1 - chosen if stays else 0 if found else None
+        self._tell_votes()
+
+    def _tell_votes(self) -> None:
+        "The votes of the chosen decision."
+        if self.view is None or self.symbol.value is None:
+            return
+        found = self.view.tape.votes.get(self.symbol.value, [])
+        place = self.voted.value
+        voted = found[place] if place is not None and place < len(found) else None
+        html = votes_html(self.view.run, self.symbol.value, voted, self.view.tape.seats)
+        self.votes.value = f'<div class="nifty">{html}</div>'
 
     def _draw(self, only_price: bool = False) -> None:
         if self.view is None or self.symbol.value is None:

@@ -54,6 +54,7 @@ def kept_figures(
         "payoff": trades.payoff,
         "expectancy_inr": trades.expectancy,
         "net_inr": run.net / 100,
+        "gross_inr": (run.net + run.charges) / 100,
         "charges_inr": run.charges / 100,
         "open_positions": run.open_positions,
         "sessions": days.periods,

@@ -5,7 +5,7 @@
 # %% ../../nbs/serve/view.ipynb #f2a6d427
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -19,7 +19,7 @@ from ..ledger.projections import Projection
 from ..ledger.summary import SessionSummary, summary_of
 
 # %% auto #0
-__all__ = ['BuyAndHold', 'StopLevel', 'Candles', 'Tape', 'SessionView', 'read_session', 'runs_of']
+__all__ = ['BuyAndHold', 'StopLevel', 'Voted', 'Candles', 'Tape', 'SessionView', 'read_session', 'runs_of']
 
 # %% ../../nbs/serve/view.ipynb #9f29bf57
 @dataclass
@@ -57,6 +57,21 @@ class StopLevel:
 
 
 @dataclass(frozen=True)
+class Voted:
+    "The votes on one share at one decision, as the journal kept them."
+
+    bar: str  # Start of the bar that had closed, ISO 8601
+    said: Mapping[str, Any]  # Of `VoteTable.brief`
+
+    def label(
+        self,
+        one_day: bool,  # Whether the session has no other day
+    ) -> str:
+        "The bar, in short."
+        return self.bar[11:16] if one_day else self.bar[:16].replace("T", " ")
+
+
+@dataclass(frozen=True)
 class Candles:
     "The bars of one symbol; bars in which it did not trade are left out."
 
@@ -75,6 +90,8 @@ class Tape:
         self.interval_minutes = 1
         self.bars: list[dict[str, Any]] = []  # payloads of "bar"
         self.stops: dict[str, list[StopLevel]] = {}
+        self.seats: list[dict[str, Any]] = []  # of who votes, as plain values
+        self.votes: dict[str, list[Voted]] = {}  # by symbol, of decisions that acted on it
         self.latency_us: list[int] = []  # bar closed to intents journalled, by decision
         self.held = BuyAndHold(0, ())
         self.held_curve: list[tuple[str, int]] = []  # time and paise, by decision
@@ -90,6 +107,7 @@ class Tape:
             case "session started" if not self.symbols:
                 self.symbols = tuple(said["symbols"])
                 self.interval_minutes = int(said.get("interval_minutes", 1))
+                self.seats = list(said.get("seats", ()))
                 self.held = BuyAndHold(said["capital_paise"], self.symbols)
             case "bar":
                 self.bars.append(said)
@@ -98,6 +116,8 @@ class Tape:
                 self.held_curve.append((said["time"], self.held.worth_paise()))
                 if (latency := said.get("latency_us")) is not None:
                     self.latency_us.append(int(latency))
+                for symbol, votes in said.get("votes", {}).items():
+                    self.votes.setdefault(symbol, []).append(Voted(self.bars[-1]["time"], votes))
             case "intent" if said["purpose"] in ("stop", "move stop"):
                 level = StopLevel(said["time"], said["price"])
                 self.stops.setdefault(said["symbol"], []).append(level)

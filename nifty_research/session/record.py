@@ -71,7 +71,7 @@ class Recorder:
             else:
                 fresh.append((kind, payload))
         if fresh:
-            self.journal.append_many(fresh, session=self.session)
+            self.journal.write_many(fresh, session=self.session)
 
     def _is_new(self, kind: str, payload: dict[str, Any]) -> bool:
         "Whether an event cannot stand in the journal: word of the wire, or an answer once missed."
@@ -111,7 +111,7 @@ class Recorder:
 # %% ../../nbs/session/record.ipynb #964e6a0b
 def listed(row: Any) -> list[float | None]:
     "A row of prices for a payload."
-    return [None if value != value else float(value) for value in row.tolist()]
+    return [None if value != value else value for value in np.asarray(row, np.float64).tolist()]
 
 
 def unlisted(row: list[float | None]) -> Any:

@@ -5,20 +5,42 @@
 # %% ../../nbs/session/window.ipynb #f2b8aa95
 from __future__ import annotations
 
-import math
 from datetime import datetime
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from ..core.compiled import kernel
 from ..core.errors import DataError
 from ..data.bars import COLUMNS, ZONE, Bars
-from ..engine.book import Floats
+from ..engine.book import Floats, Integers
 from .record import iso, stamps_of
 
 # %% auto #0
 __all__ = ['BarBuilder', 'Window']
+
+# %% ../../nbs/session/window.ipynb #9c964482
+@kernel
+def _take(
+    places: Integers,  # Column of each tick; -1: of nobody that is traded
+    prices: Floats,  # Rupees
+    volumes: Floats,  # Shares since the morning; NaN: not said
+    bar: tuple[Floats, Floats, Floats, Floats, Floats],  # Open, high, low, close, day's volume
+) -> None:
+    "Put ticks into the bar, one after the other."
+    open_, high, low, close, day_volume = bar
+    for tick in range(len(places)):
+        place, price = places[tick], prices[tick]
+        if place < 0:
+            continue
+        if np.isnan(open_[place]):
+            open_[place] = high[place] = low[place] = price
+        high[place] = price if price > high[place] else high[place]
+        low[place] = price if price < low[place] else low[place]
+        close[place] = price
+        if not np.isnan(volumes[tick]):
+            day_volume[place] = volumes[tick]
 
 # %% ../../nbs/session/window.ipynb #50965fa1
 class BarBuilder:
@@ -33,6 +55,7 @@ class BarBuilder:
         self.open, self.high, self.low, self.close = (np.full(count, np.nan) for _ in range(4))
         self.day_volume = np.zeros(count)
         self._closed_volume = np.zeros(count)
+        self.take([])  # loads the compiled loop, before the first tick waits for it
 
     def begin(self) -> None:
         "Forget the prices of the last bar."
@@ -47,17 +70,15 @@ class BarBuilder:
 
     def take(self, ticks: list[dict[str, Any]]) -> None:
         "Take a frame of ticks."
-        for tick in ticks:
-            place = self.places.get(tick["instrument_token"])
-            if place is None:
-                continue
-            price = tick["last_price"]
-            if math.isnan(self.open[place]):
-                self.open[place] = self.high[place] = self.low[place] = price
-            self.high[place] = max(self.high[place], price)
-            self.low[place] = min(self.low[place], price)
-            self.close[place] = price
-            self.day_volume[place] = tick.get("volume_traded", self.day_volume[place])
+        places = [self.places.get(tick["instrument_token"], -1) for tick in ticks]
+        prices = [tick["last_price"] for tick in ticks]
+        volumes = [tick.get("volume_traded", np.nan) for tick in ticks]
+        _take(
+            np.array(places, np.int64),
+            np.array(prices, np.float64),
+            np.array(volumes, np.float64),
+            (self.open, self.high, self.low, self.close, self.day_volume),
+        )
 
     @property
     def volume(self) -> Floats:

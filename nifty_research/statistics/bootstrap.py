@@ -13,6 +13,7 @@ import numpy as np
 
 from ..core.compiled import kernel
 from ..core.errors import UsageError
+from .ratios import PERIODS_A_YEAR
 from nifty_research.statistics.samples import (
     Floats,
     Integers,
@@ -26,6 +27,35 @@ __all__ = ['Method', 'FIGURES', 'block_length', 'drawn_rows', 'Bootstrap', 'boot
 
 # %% ../../nbs/statistics/bootstrap.ipynb #7cc8ff4b
 Method = Literal["stationary", "circular"]
+_LAGS_THAT_ARE_NONE = 5  # So many small autocorrelations in a row end the memory of a series
+
+
+def _memory(autocorrelations: Floats, rows: int) -> int:
+    "Lag from which on a series remembers nothing, doubled; at most all lags given."
+    small = np.abs(autocorrelations[1:]) < 2.0 * np.sqrt(np.log10(rows) / rows)
+    needed = max(_LAGS_THAT_ARE_NONE, int(np.log10(rows)))
+    runs = np.convolve(small, np.ones(needed), mode="valid") == needed
+    first = int(np.argmax(runs)) + 1 if runs.any() else autocorrelations.size - 1
+    return int(min(2 * first, autocorrelations.size - 1))
+
+
+def _block_of(series: Floats, method: Method) -> float:
+    "Block length of one series, by the formula below."
+    rows = series.size
+    centred = series - series.mean()
+    most = int(np.ceil(np.sqrt(rows))) + max(_LAGS_THAT_ARE_NONE, int(np.log10(rows)))
+    lags = range(min(most, rows - 1) + 1)
+    covariances = np.array([centred[lag:] @ centred[: rows - lag] for lag in lags]) / rows
+    if not covariances[0] > 1e-300:
+        return 1.0
+    memory = _memory(covariances / covariances[0], rows)
+    lag = np.arange(1, memory + 1)
+    weighed = np.minimum(1.0, 2.0 * (1.0 - lag / memory)) * covariances[1 : memory + 1]
+    spectrum = covariances[0] + 2.0 * weighed.sum()  # At frequency zero
+    slope = 2.0 * (lag * weighed).sum()
+    scale = (2.0 if method == "stationary" else 4.0 / 3.0) * spectrum**2
+    found = (2.0 * slope**2 / scale * rows) ** (1.0 / 3.0) if scale > 0.0 else np.inf
+    return float(min(max(1.0, found), np.ceil(min(3.0 * np.sqrt(rows), rows / 3.0))))
 
 
 def block_length(
@@ -33,18 +63,8 @@ def block_length(
     method: Method = "stationary",
 ) -> float:  # Rows, at least 1
     "Estimated block length: of the returns, or of their size where that is longer."
-    from arch.bootstrap import optimal_block_length
-
     series = as_series(returns, least=20)
-    if np.ptp(series) == 0.0:
-        return 1.0
-    found = [
-        float(optimal_block_length(one)[method].iloc[0])
-        for one in (series, np.abs(series - series.mean()))
-        if np.ptp(one) > 0.0
-    ]
-    found = [one for one in found if np.isfinite(one)]
-    return float(min(max([1.0, *found]), series.size / 3))
+    return max(_block_of(series, method), _block_of(np.abs(series - series.mean()), method))
 
 
 @kernel
@@ -104,7 +124,7 @@ FIGURES = ("growth", "volatility", "sharpe", "drawdown")
 def _figures(
     returns: Floats,  # (T,)
     rows: Integers,  # (T,)
-    per_year: float,
+    periods_a_year: float,
     out: Floats,  # (4,)
 ) -> None:
     "Growth, volatility, Sharpe ratio and drawdown of a drawn history."
@@ -124,10 +144,10 @@ def _figures(
             deepest = equity / peak - 1.0
     mean = total / count
     variance = max(0.0, (squares - count * mean * mean) / (count - 1))
-    out[0] = equity ** (per_year / count) - 1.0 if equity > 0.0 else -1.0
-    out[1] = np.sqrt(variance * per_year)
+    out[0] = equity ** (periods_a_year / count) - 1.0 if equity > 0.0 else -1.0
+    out[1] = np.sqrt(variance * periods_a_year)
     moved = variance > 1e-28
-    out[2] = (mean + shift) / np.sqrt(variance) * np.sqrt(per_year) if moved else 0.0
+    out[2] = (mean + shift) / np.sqrt(variance) * np.sqrt(periods_a_year) if moved else 0.0
     out[3] = deepest
 
 
@@ -183,7 +203,7 @@ def bootstrap(
     draws: int = 2000,
     block: float | None = None,  # Rows; None: estimated
     method: Method = "stationary",
-    per_year: float = 252.0,  # Observations a year
+    periods_a_year: float = PERIODS_A_YEAR,  # Observations a year
     seed: int = 0,
 ) -> Bootstrap:
     "Play history again in blocks, and see how its figures scatter."
@@ -192,9 +212,9 @@ def bootstrap(
     found = np.empty((draws, len(FIGURES)))
     pages = drawn_rows(series.size, draws, block=length, method=method, seed=seed)
     for number, rows in enumerate(pages):
-        _figures(series, rows, per_year, found[number])
+        _figures(series, rows, periods_a_year, found[number])
     observed = np.empty(len(FIGURES))
-    _figures(series, np.arange(series.size), per_year, observed)
+    _figures(series, np.arange(series.size), periods_a_year, observed)
     return Bootstrap(
         dict(zip(FIGURES, observed.tolist(), strict=True)),
         {name: found[:, at].copy() for at, name in enumerate(FIGURES)},

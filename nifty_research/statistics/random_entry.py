@@ -94,6 +94,23 @@ def _draw(
             earned += stakes[trade] * (prices[enter + held[trade]] / prices[enter] - 1.0)
     return earned
 
+
+@kernel
+def _draw_all(
+    prices: Floats,  # These as in `_draw`
+    firsts: Integers,
+    sizes: Integers,
+    groups: Integers,
+    owns: Integers,
+    held: Integers,
+    stakes: Floats,
+    rng: np.random.Generator,
+    drawn: Floats,  # (draws,) sums, to which this share's are added
+) -> None:
+    "Add what the trades of one share earn in each draw."
+    for draw in range(drawn.size):
+        drawn[draw] += _draw(prices, firsts, sizes, groups, owns, held, stakes, rng)
+
 # %% ../../nbs/statistics/random_entry.ipynb #61921a2c
 @dataclass(frozen=True)
 class _Share:
@@ -209,8 +226,7 @@ def random_entry(
     rng, drawn = np.random.default_rng(seed), np.zeros(draws)
     for one in asked:
         parts = (one.prices, one.firsts, one.sizes, one.groups, one.owns, one.held, one.stakes)
-        for draw in range(draws):
-            drawn[draw] += _draw(*parts, rng)
+        _draw_all(*parts, rng, drawn)
     staked = float(sum(np.abs(one.stakes).sum() for one in asked))
     drawn = drawn[np.isfinite(drawn)]
     if 2 * drawn.size < draws:

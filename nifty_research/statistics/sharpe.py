@@ -120,10 +120,10 @@ def expected_maximum(
         raise DataError(
             "at least one trial was made", where="trials", value=trials, remedy="count them all"
         )
-    if trials == 1.0:
-        return 0.0
+    if trials < 2.0:  # Below two the formula falls under zero
+        return (trials - 1.0) * expected_maximum(2.0)
     usual, far = NORMAL.inv_cdf(1 - 1 / trials), NORMAL.inv_cdf(1 - 1 / (trials * math.e))
-    return max(0.0, (1 - _EULER) * usual + _EULER * far)
+    return (1 - _EULER) * usual + _EULER * far
 
 
 def luckiest_sharpe(
@@ -152,11 +152,12 @@ def chance_of_best(
 ) -> float:  # Probability; small: luck rarely does as well
     "How often the best of some variants without edge is at least this good."
     expected_maximum(trials)  # Refuses what is no count
-    alone = probabilistic_sharpe(record)  # 1 - p
+    # Without edge the standard error is 1 / sqrt(T - 1), whatever the shape of the returns
+    alone = _normal_probability(record.sharpe * math.sqrt(record.observations - 1))  # 1 - p
     return float(-math.expm1(trials * math.log(alone))) if alone > 0.0 else 1.0
 
 # %% ../../nbs/statistics/sharpe.ipynb #24912256
-_DRAWS = 2000
+_PAGES, _PAGE = 10, 100  # Draws: so many pages of so many
 
 
 def effective_trials(
@@ -174,7 +175,7 @@ def effective_trials(
     shapes = centred[:, moving] / size[moving]
     rng = np.random.default_rng(seed)
     best = np.concatenate(
-        [(rng.standard_normal((100, table.shape[0])) @ shapes).max(axis=1) for _ in range(20)]
+        [(rng.standard_normal((_PAGE, table.shape[0])) @ shapes).max(axis=1) for _ in range(_PAGES)]
     )
     return _trials_of_maximum(float(best.mean()), int(moving.sum()))
 

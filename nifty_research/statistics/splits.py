@@ -79,13 +79,19 @@ def walk_forward(
         first = 0 if anchored else start - train
         past = np.arange(first, start)
         past = past[last[past] < start]
-        if past.size:
-            found.append(Split(past, np.arange(start, min(start + test, rows))))
+        if not past.size:
+            raise DataError(
+                "purging leaves nothing to choose on",
+                where=f"walk_forward, rows {first} to {start}",
+                value=f"{train} rows to choose on",
+                remedy="choose on more rows",
+            )
+        found.append(Split(past, np.arange(start, min(start + test, rows))))
     if not found:
         raise DataError(
             "history is too short to choose on one part of it and look at another",
             where="walk_forward",
-            value=f"{rows} rows, {train} to choose on, reach {np.ptp(last - np.arange(rows))}",
+            value=f"{rows} rows, {train} to choose on",
             remedy="choose on fewer rows, or bring more history",
         )
     return found

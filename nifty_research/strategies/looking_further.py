@@ -8,12 +8,17 @@ from __future__ import annotations
 from ..indicators.candles import candle_indicator
 from nifty_research.indicators.chart_patterns import (
     breakout_indicator,
-    double_bottom_indicator,
-    double_top_indicator,
     gap_indicator,
     inside_bar_indicator,
 )
 from ..indicators.definition import Floats
+from ..indicators.double_tops import double_bottom_indicator, double_top_indicator
+from nifty_research.indicators.money_flow import (
+    accumulation_indicator,
+    chaikin_indicator,
+    cmf_indicator,
+    mfi_indicator,
+)
 from nifty_research.indicators.relations import (
     beta_indicator,
     correlation_indicator,
@@ -32,10 +37,6 @@ from nifty_research.indicators.volatility import (
     yang_zhang_indicator,
 )
 from nifty_research.indicators.volume import (
-    accumulation_indicator,
-    chaikin_indicator,
-    cmf_indicator,
-    mfi_indicator,
     obv_indicator,
     volume_average_indicator,
     volume_ratio_indicator,

@@ -15,11 +15,13 @@ from typing import Any
 
 import pytest
 
+from nifty_research.core.settings import load_settings
 from nifty_research.ledger.journal import Journal
 from nifty_research.ledger.summary import SessionSummary, session_summary
 from nifty_research.serve.dashboard import voila_command
 from nifty_research.serve.report import write_report
 from nifty_research.serve.sample import Entry, sample_entries, write_session
+from nifty_research.serve.view import read_session
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 
@@ -47,9 +49,11 @@ def entries() -> list[Entry]:
 
 @pytest.fixture(scope="module")
 def ledger(tmp_path_factory: pytest.TempPathFactory, entries: list[Entry]) -> Path:
-    "One finished session, and one that stands in the middle of its day."
+    "Two finished sessions, one of the ensemble, and one that stands in the middle of its day."
     path = tmp_path_factory.mktemp("ledger") / "ledger.sqlite"
     write_session(path, "finished", entries)
+    together = load_settings(overrides={"strategy.name": "ensemble"})
+    write_session(path, "together", sample_entries(interval_minutes=5, settings=together))
     return write_session(path, "running", entries[:SPLIT])
 
 
@@ -195,6 +199,30 @@ def test_page_shows_what_the_journal_says(
     assert_shows(page, summary_of_run(ledger, "finished"))
     assert shown(page, "run") == "finished" and shown(page, "verdict") == "completed"
     assert shown(page, "mode") == "backtest"
+
+
+def choose(page: Any, label: str, option: str) -> None:
+    "Choose in the list of that name."
+    box = page.locator(".widget-dropdown", has=page.get_by_text(label, exact=True))
+    box.locator("select").select_option(label=option)
+
+
+def test_votes_of_a_chosen_share_and_bar(
+    open_page: Callable[..., Any], address: str, ledger: Path
+) -> None:
+    tape = read_session(ledger, "together").tape
+    symbol, votes = max(tape.votes.items(), key=lambda row: len(row[1]))
+    page = open_page(f"{address}?run=together", PHONE)
+    wait_until_shown(page, last_sequence(ledger, "together"), START_MS)
+    choose(page, "symbol", symbol)
+    page.locator("h2", has_text=f"Votes on {symbol}").wait_for(timeout=CHANGE_MS)
+    for place in (len(votes) - 1, 0):
+        choose(page, "votes at", votes[place].label(one_day=True))
+        why = page.locator(f"#votes-why[data-bar='{votes[place].bar}']")
+        why.wait_for(timeout=CHANGE_MS)
+        assert votes[place].said["why"] in why.inner_text()
+        assert page.locator("#votes").get_attribute("data-rows") == str(len(tape.seats))
+    assert too_wide(page) == []
 
 
 def test_page_on_a_phone_changes_while_the_session_goes_on(

@@ -74,6 +74,8 @@ def plain_scene(
     missing: float = 0.0,
     square_off: bool = True,
     rates: Any = NO_CHARGES,
+    atr: float = FAR,  # rupees; small: stops and targets bind
+    capital: int = CAPITAL,
     **changed: float,
 ) -> Scene:
     "A random market and random scores under rules that let everything through."
@@ -92,7 +94,7 @@ def plain_scene(
     listings = np.zeros(symbols, LISTING)
     listings["tick"], listings["lot"], listings["freeze"] = TICK, 1, SHARES
     return Scene(
-        bars, entry, exit_, np.full(bars.shape, FAR),
+        bars, entry, exit_, np.full(bars.shape, atr),
         np.repeat(flags[:, None], symbols, axis=1), unlimited(**changed),
-        [DayRules(day, listings, rates) for day in weekdays(days)], CAPITAL,
+        [DayRules(day, listings, rates) for day in weekdays(days)], capital,
     )  # fmt: skip

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from datetime import date
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -80,10 +81,16 @@ class Scripted:
 SCRIPTS: dict[int, tuple[np.ndarray, np.ndarray]] = {}
 
 
+@cache
+def script() -> Any:
+    "The indicator of what is in SCRIPTS."
+    return indicator_of(Scripted(0))
+
+
 def scripted(scene: Scene) -> Any:
     "The scores of a scene as an indicator has them."
     SCRIPTS[0] = (scene.entry, scene.exit)
-    return indicator_of(Scripted(0)).run(scene.bars)
+    return script().run(scene.bars)
 
 
 @pytest.mark.parametrize("name", strategy_names())
@@ -173,11 +180,11 @@ def test_no_signal_depends_on_later_bars(seed: int, cut: int, alternate: bool) -
     scene = plain_scene(seed, missing=0.1)
     whole, part = (
         signals(
-            scripted(scene).loc[:], scene.bars, MIS, flags=scene.flags, alternate=alternate
+            scripted(scene), scene.bars, MIS, flags=scene.flags, alternate=alternate
         )
         if rows == 60
         else signals(
-            indicator_of(Scripted(0)).run(scene.bars.rows(0, rows)), scene.bars.rows(0, rows),
+            script().run(scene.bars.rows(0, rows)), scene.bars.rows(0, rows),
             MIS, flags=scene.flags[:rows], alternate=alternate,
         )
         for rows in (60, cut)

@@ -186,7 +186,7 @@ class MemoryJournal:
     def __init__(self) -> None:
         self.kept: list[SimpleNamespace] = []
 
-    def append_many(self, events: list[tuple[str, dict[str, Any]]], *, session: str) -> None:
+    def write_many(self, events: list[tuple[str, dict[str, Any]]], *, session: str) -> None:
         for kind, payload in events:
             text = json.dumps(payload, allow_nan=False, sort_keys=True)
             self.kept.append(SimpleNamespace(kind=kind, payload=json.loads(text)))

@@ -5,13 +5,8 @@ import pandas as pd
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nifty_research.indicators.chart_patterns import (
-    breakout,
-    double_bottom,
-    double_top,
-    gap,
-    inside_bar,
-)
+from nifty_research.indicators.chart_patterns import breakout, gap, inside_bar
+from nifty_research.indicators.double_tops import double_bottom, double_top
 from nifty_research.indicators.sessions import session_of
 
 SEEDS = st.integers(0, 2**32 - 1)

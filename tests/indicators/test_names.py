@@ -10,8 +10,8 @@ from nifty_research.indicators.bands import (
     keltner_indicator,
     percent_b_indicator,
 )
-from nifty_research.indicators.chart_patterns import double_bottom_indicator, double_top_indicator
 from nifty_research.indicators.definition import Indicator
+from nifty_research.indicators.double_tops import double_bottom_indicator, double_top_indicator
 from nifty_research.indicators.trends import supertrend_indicator
 
 Made = Callable[[float], Indicator]

@@ -3,15 +3,8 @@
 import numpy as np
 import pytest
 
-from nifty_research.indicators.volume import (
-    accumulation,
-    chaikin,
-    cmf,
-    mfi,
-    obv,
-    volume_average,
-    volume_ratio,
-)
+from nifty_research.indicators.money_flow import accumulation, chaikin, cmf, mfi
+from nifty_research.indicators.volume import obv, volume_average, volume_ratio
 
 talib = pytest.importorskip("talib")
 

@@ -16,9 +16,13 @@ from nifty_research.indicators.extremes import (
     range_state,
     range_update,
 )
-from nifty_research.indicators.windows import (
+from nifty_research.indicators.joint_windows import (
     joint_state,
     joint_update,
+    totals_state,
+    totals_update,
+)
+from nifty_research.indicators.windows import (
     mean_state,
     mean_update,
     moments_state,
@@ -43,11 +47,12 @@ def every_window(
     low: np.ndarray,
     both: np.ndarray,
     joint: np.ndarray,
+    totals: np.ndarray,
     values: np.ndarray,
     others: np.ndarray,
 ) -> np.ndarray:
     "One row of results a value."
-    out = np.empty((len(values), 14))
+    out = np.empty((len(values), 16))
     for row in range(len(values)):
         x, y = values[row], others[row]
         out[row, 0] = mean_update(mean, x)
@@ -60,6 +65,9 @@ def every_window(
         out[row, 9], out[row, 10], out[row, 11], out[row, 12], out[row, 13] = joint_update(
             joint, x, y
         )
+        out[row, 9] += joint[2]  # means come as distances from the pivots
+        out[row, 10] += joint[3]
+        out[row, 14], out[row, 15] = totals_update(totals, x, y)
     return out
 
 
@@ -67,7 +75,7 @@ def run(values: np.ndarray, others: np.ndarray, period: int) -> np.ndarray:
     "All windows over two series."
     makers: list[Callable[[int], np.ndarray]] = [
         *(mean_state, mean_state, moments_state, weighted_state),
-        *(highest_state, lowest_state, range_state, joint_state),
+        *(highest_state, lowest_state, range_state, joint_state, totals_state),
     ]
     return every_window(float(period), *(make(period) for make in makers), values, others)
 
@@ -87,6 +95,7 @@ def reference(values: np.ndarray, others: np.ndarray, period: int) -> np.ndarray
             *(x.max(), x.min(), x.max(), y.min()),
             *(x.mean(), y.mean(), np.var(x - pivot), np.var(y - y[-1])),
             np.cov(x - pivot, y - y[-1], bias=True)[0, 1] if period > 1 else 0.0,
+            *(x.sum(), y.sum()),
         ]
     )
 

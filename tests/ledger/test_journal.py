@@ -131,8 +131,21 @@ def test_each_account_has_its_own_chain(journal: Journal, make: Callable[..., Jo
     assert other.verify() == journal.verify() == []
 
 
+def test_what_is_written_without_an_answer_stands_in_the_same_chain(journal: Journal) -> None:
+    journal.write_many([("bar", {"close": [1.5, None]}), ("decision", {})], session="s")
+
+    written = list(journal.events(after=6))
+    assert [(e.kind, e.payload) for e in written] == [
+        ("bar", {"close": [1.5, None]}),
+        ("decision", {}),
+    ]
+    assert journal.append("fill", {}, session="s").previous_hash == written[-1].hash
+    assert journal.verify() == []
+
+
 def test_an_empty_batch_writes_nothing(journal: Journal) -> None:
     assert journal.append_many([], session="s") == []
+    journal.write_many([], session="s")
     assert journal.last_sequence() == 6
 
 

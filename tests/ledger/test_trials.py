@@ -172,7 +172,7 @@ def test_the_best_is_deflated_by_all_trials_of_the_family(path: Path) -> None:
 
 
 def test_four_writers_lose_and_double_nothing(path: Path) -> None:
-    spans = ((0, 60), (30, 90), (60, 120), (0, 120))
+    spans = ((0, 20), (10, 30), (20, 40), (0, 40))
     processes = [writer(path, *span) for span in spans]
     for process in processes:
         go(process)
@@ -182,8 +182,8 @@ def test_four_writers_lose_and_double_nothing(path: Path) -> None:
         entries = ledger.entries("macd")
 
     assert codes == [0, 0, 0, 0]
-    assert sorted(entry.parameters["fast"] for entry in entries) == list(range(120))
-    assert sum(entry.times for entry in entries) == 60 + 60 + 60 + 120
+    assert sorted(entry.parameters["fast"] for entry in entries) == list(range(40))
+    assert sum(entry.times for entry in entries) == 20 + 20 + 20 + 40
 
 
 def test_a_killed_writer_leaves_what_it_said_it_wrote(path: Path) -> None:

@@ -10,9 +10,11 @@ import pytest
 
 pytest.importorskip("ipywidgets", reason="the page needs the research extra")
 
+from nifty_research.core.sections import words_of
+from nifty_research.core.settings import load_settings
 from nifty_research.serve import components
 from nifty_research.serve.components import SessionPage
-from nifty_research.serve.sample import Entry, write_session
+from nifty_research.serve.sample import Entry, sample_entries, write_session
 
 
 def test_page_waits_for_a_first_session(tmp_path: Path, entries: list[Entry]) -> None:
@@ -41,6 +43,47 @@ def test_choosing_another_session_shows_it(tmp_path: Path, entries: list[Entry])
     page.runs.value = "second"
     assert page.view is not None and page.view.run == "second"
     assert 'data-value="second"' in page.head.value
+    page.close()
+
+
+def test_votes_follow_the_symbol_and_the_latest_decision(tmp_path: Path) -> None:
+    settings = load_settings(overrides={"strategy.name": "ensemble"})
+    entries = sample_entries(interval_minutes=5, settings=settings)
+    ledger = write_session(tmp_path / "ledger.sqlite", "day", entries[: len(entries) // 2])
+    page = SessionPage(ledger)
+    page.refresh()
+    assert page.view is not None
+    symbol = max(page.view.tape.votes, key=lambda one: len(page.view.tape.votes[one]))
+    page.symbol.value = symbol
+    early, shown = len(page.voted.options), page.voted.value
+    assert early > 1 and shown == early - 1 and f"Votes on {symbol}" in page.votes.value
+    assert all(f">{name}<" in page.votes.value for name in words_of(settings.ensemble.members))
+
+    write_session(ledger, "day", entries[len(entries) // 2 :])
+    page.refresh()
+    late = len(page.voted.options)
+    assert late > early and page.voted.value == late - 1
+    page.voted.value = 0
+    first = page.votes.value
+    assert page.view.tape.votes[symbol][0].bar in first
+    page._show()
+    assert page.voted.value == 0 and page.votes.value == first
+
+    page.symbol.value = next(one for one in page.symbol.options if one != symbol)
+    assert f"Votes on {page.symbol.value}" in page.votes.value
+    page.close()
+
+
+def test_a_journal_without_votes_is_shown_all_the_same(
+    tmp_path: Path, entries: list[Entry]
+) -> None:
+    kept = [
+        (kind, {name: value for name, value in said.items() if name not in ("votes", "seats")})
+        for kind, said in entries
+    ]
+    page = SessionPage(write_session(tmp_path / "ledger.sqlite", "old", kept))
+    assert page.refresh() and "neither entered nor left" in page.votes.value
+    assert page.voted.options == ()
     page.close()
 
 
