@@ -391,11 +391,7 @@ class Risk(Section):
                 f"correlation_least_days {self.correlation_least_days} is above "
                 f"correlation_days {self.correlation_days}: no two shares could be compared"
             )
-        if 0.0 < self.target_atr <= self.lock_atr:
-            raise ValueError(
-                f"lock_atr {self.lock_atr} is not below target_atr {self.target_atr}: "
-                "the target closes the position before a part of it is locked"
-            )
+
         if self.daily_loss > self.drawdown:
             raise ValueError(f"daily_loss {self.daily_loss} is above drawdown {self.drawdown}")
         if self.square_off_before_close_minutes > self.no_entry_before_close_minutes:

@@ -68,7 +68,7 @@ def halt(account: Records, rules: Records) -> None:
 # %% ../../nbs/engine/marking.ipynb #d7f827c7
 @in_place
 def count_stops(account: Records, rules: Records) -> None:
-    "Add the losing stops since the last close to those in a row, and pause where they are too many."
+    "Add the losing stops since the last close to those in a row; pause where they are too many."
     owner, rule = account[0], rules[0]
     if owner["others_now"] > 0:
         owner["stops_in_row"] = 0

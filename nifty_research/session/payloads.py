@@ -8,8 +8,6 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-import numpy as np
-
 from ..engine.book import BarPhase, Denial, Desk, Integers, Purpose, Reason, Records
 from ..engine.fill import to_paise
 from ..execution.messages import Fill
@@ -53,9 +51,10 @@ def votes_of(
     intents: Records,  # INTENT, of this close
 ) -> dict[str, Any]:  # By symbol
     "The votes on what is entered or left at a close; those on all else can be reckoned again."
-    acted = np.isin(intents["purpose"], (Purpose.ENTRY, Purpose.EXIT))
-    columns = sorted(set(intents["symbol"][acted].tolist()))
-    return {symbols[column]: view.table(0, column).brief() for column in columns}
+    purposes, places = intents["purpose"].tolist(), intents["symbol"].tolist()
+    acted = (Purpose.ENTRY.value, Purpose.EXIT.value)
+    columns = {place for place, purpose in zip(places, purposes, strict=True) if purpose in acted}
+    return {symbols[column]: view.table(0, column).brief() for column in sorted(columns)}
 
 
 def day_closed_event(

@@ -29,8 +29,8 @@ from nifty_research.core.settings import Settings, load_settings
 from nifty_research.data.bars import Bars
 from nifty_research.engine.backtest import BacktestResult, backtest
 from nifty_research.engine.book import BarPhase, OrderKind, Purpose, Reason
-from nifty_research.engine.fill import fill_price
-from nifty_research.engine.rules import bar_flags, days_of, rules_of
+from nifty_research.engine.fill import fill_in_band
+from nifty_research.engine.rules import bar_flags, dated_days, days_of, rules_of
 from nifty_research.exchange import venue
 from nifty_research.market.calendar import bar_starts, sessions
 from nifty_research.session.parity import (
@@ -167,8 +167,8 @@ def loop(case: Case, bars: Bars, start: int, thoughts: Thoughts) -> BacktestResu
         entry,
         exit_,
         atr,
-        rules_of(chosen),
-        days_of(bars, chosen.account.product),
+        rules_of(chosen, bars.interval_minutes),
+        dated_days(bars, chosen),
         flags=bar_flags(bars.index, bars.symbols, bars.interval_minutes, chosen),
         capital_paise=chosen.account.capital_paise,
         lean=lean,
@@ -240,6 +240,21 @@ def cases(draw: st.DrawFn) -> Case:
         "account.capital_inr": draw(some("1000000", "300000", "60000")),
         "risk.trades_per_day": draw(some("150", "150", "4")),
         "risk.open_positions": draw(some("20", "20", "2")),
+        "risk.lock_atr": draw(some("2.0", "0", "0.3")),
+        "risk.lock_share": draw(some("0.5", "0.2")),
+        "risk.break_even_atr": draw(some("0", "0", "0.5")),
+        "risk.time_stop_hours": draw(some("24", "0", "0.1")),
+        "risk.time_stop_in_trading": draw(some("false", "true")),
+        "risk.cool_down_minutes": draw(some("0", "4")),
+        "risk.pause_after_stops": draw(some("0", "1")),
+        "risk.pause_minutes": "5",
+        "risk.kelly_fraction": draw(some("0", "0.5")),
+        "risk.kelly_after_trades": "4",
+        "risk.correlation_cut": draw(some("0", "1")),
+        "risk.correlation_days": "5",
+        "risk.correlation_least_days": "2",
+        "execution.impact": draw(some("0", "1")),
+        "execution.spread_ticks": draw(some("0", "2")),
         "risk.trades_per_symbol_per_day": draw(some("8", "8", "1")),
         "risk.positions_per_sector": draw(some("6", "6", "1")),
         "risk.risk_per_trade": draw(some("0.02", "0.005")),
@@ -307,6 +322,7 @@ CANDIDATES = tuple(
             ("risk.stop_atr", ("1.0", "9.0")[seed // 2 % 2]),
             ("risk.target_atr", ("1.0", "40.0")[seed // 2 % 2]),
             ("risk.trail_from_atr", ("0.2", "5.0")[seed // 2 % 2]),
+            ("risk.time_stop_hours", ("24", "0")[seed // 2 % 2]),
             ("risk.daily_loss", "0.3"),
             ("risk.drawdown", "0.5"),
             ("execution.market_protection_percent", "0.2"),
@@ -404,36 +420,39 @@ def test_a_tick_that_changes_overnight() -> None:
 
 def dearer(*asked: Any) -> float:
     "The exchange slips twice as far."
-    return float(fill_price(*asked[:-1], 2 * asked[-1]))
+    rules = asked[0].copy()
+    rules["slippage"] *= 2
+    return float(fill_in_band(rules, *asked[1:]))
 
 
 def at_a_touch(*asked: Any) -> float:
     "The exchange trades a limit that was touched, not traded through."
-    phase, kind, is_buy, price, _, high, low, _, _ = asked
+    _, _, phase, kind, quantity, price, _, high, low = asked
+    is_buy = quantity > 0
     if phase == BarPhase.LIMITS and kind != OrderKind.STOP:
         return float(
             price if (low <= price + 1e-9 if is_buy else high >= price - 1e-9) else math.nan
         )
-    return float(fill_price(*asked))
+    return float(fill_in_band(*asked))
 
 
 def at_the_trigger(*asked: Any) -> float:
     "The exchange fills a stop that was gapped through at its trigger, not at the open."
-    filled = float(fill_price(*asked))
-    if asked[0] == BarPhase.OPEN and asked[1] == OrderKind.STOP and not math.isnan(filled):
-        return float(asked[3])
+    filled = float(fill_in_band(*asked))
+    if asked[2] == BarPhase.OPEN and asked[3] == OrderKind.STOP and not math.isnan(filled):
+        return float(asked[5])
     return filled
 
 
 def without_late_stops(*asked: Any) -> float:
     "The exchange forgets the stop of a position that was opened in the bar."
-    return math.nan if asked[0] == BarPhase.LATE_STOPS else float(fill_price(*asked))
+    return math.nan if asked[2] == BarPhase.LATE_STOPS else float(fill_in_band(*asked))
 
 
 def a_paisa_off(*asked: Any) -> float:
     "The exchange is one paisa too dear, for buyers, at the open."
-    filled = float(fill_price(*asked))
-    return filled + 0.01 if asked[0] == BarPhase.OPEN and asked[2] else filled
+    filled = float(fill_in_band(*asked))
+    return filled + 0.01 if asked[2] == BarPhase.OPEN and asked[4] > 0 else filled
 
 
 @pytest.mark.parametrize(
@@ -442,7 +461,7 @@ def a_paisa_off(*asked: Any) -> float:
 def test_the_comparison_finds_a_mutated_exchange(
     mutant: Callable[..., float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(venue, "fill_price", mutant)
+    monkeypatch.setattr(venue, "fill_in_band", mutant)
     for case in busy():
         try:
             check(case)
