@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -50,14 +51,14 @@ def _proof(strategies: Sequence[Strategy], settings: Settings) -> dict[str, Any]
 def _last(
     strategies: Sequence[Strategy],
     result: KeptResult | None,
-    parameters: Mapping[str, object],
 ) -> dict[str, Any] | None:
     "The last result, and what has changed since."
     if result is None:
         return None
+    given: dict[str, object] = {one.name: strategy_parameters(one) for one in strategies}
+    now = given if result.strategy == ENSEMBLE else given[result.strategy]
     changed = ["code"] if code_of(strategies) != result.code else []
-    plain = {name: str(value) for name, value in parameters.items()}
-    if plain != {name: str(value) for name, value in result.parameters.items()}:
+    if json.loads(json.dumps(now, default=str)) != result.parameters:
         changed.append("parameters")
     return dataclasses.asdict(result) | {"span": result.span, "changed": changed}
 
@@ -79,7 +80,7 @@ def _row(
         "threshold": strategies[0].threshold if len(strategies) == 1 else None,
         "warmup": max(one.warmup for one in strategies),
         "proof": _proof(strategies, settings),
-        "last": _last(strategies, result, parameters),
+        "last": _last(strategies, result),
         "parameters": dict(parameters),
         "about": about,
     }
@@ -106,8 +107,9 @@ def strategy_rows(settings: Settings) -> list[dict[str, Any]]:
 # %% ../../nbs/cli/listing.ipynb #90598929
 _SWITCHES = {field.name: field.default for field in dataclasses.fields(SignalQuality)}
 _FIGURES = (  # Of a report: name there, head of the column, form
-    ("net", "net ₹", "{:,.0f}"),
+    ("net_inr", "net ₹", "{:,.0f}"),
     ("sharpe", "Sharpe", "{:.2f}"),
+    ("max_drawdown", "fall", "{:.1%}"),
     ("trades", "trades", "{:.0f}"),
 )
 

@@ -270,7 +270,10 @@ def new_strategy_notebook(
     path = new_strategy(name, load_settings().paths.notebooks / "strategies")
     exported = export_project(path)
     ready = "it runs already" if exported else "after make export"
-    steps = f"{path}\n{ready}: make paper STRATEGY={name}\nedit it (make lab), then: make export"
+    steps = (
+        f"{path}\n{ready}: make paper STRATEGY={name}, nifty prove {name}\n"
+        "edit it (make lab), then: make export"
+    )
     print_result({"notebook": str(path), "exported": exported}, steps, as_json)
 
 

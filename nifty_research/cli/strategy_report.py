@@ -74,9 +74,14 @@ def runs_of(
     from nifty_research.core.settings import load_settings
     from nifty_research.serve.report_bars import Wanted, report_bars
     from nifty_research.serve.strategy_runs import strategy_runs, trial_settings
+    from nifty_research.strategies.registry import load_strategy
+    from nifty_research.strategies.seating import ENSEMBLE
 
     chosen = dict(overrides or {})
     base = load_settings(profile=profile, overrides=chosen)
+    for name in strategies:  # A wrong name is told before bars are read
+        if name != ENSEMBLE:
+            load_strategy(name, base.parameters(name))
     wanted = Wanted(
         day_of_text(first, "--from") if first else None,
         day_of_text(last, "--to") if last else None,

@@ -5,11 +5,12 @@
 # %% ../../nbs/cli/warm.ipynb #c6ca0b98
 from __future__ import annotations
 
+import importlib.util
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from nifty_research.strategies.contract import Strategy
 
 # %% auto #0
-__all__ = ['PARTS', 'INDICATORS', 'Stage', 'compiled_kernels', 'uncompiled', 'warm']
+__all__ = ['PARTS', 'INDICATORS', 'Stage', 'compiled_kernels', 'missed', 'warm']
 
 # %% ../../nbs/cli/warm.ipynb #735de325
 @dataclass(frozen=True)
@@ -55,18 +56,9 @@ def compiled_kernels() -> int:
     return sum(bool(one.signatures) for one in _kernels().values())
 
 
-def uncompiled(
-    rooms: Sequence[str],
-) -> list[str]:  # Without those that are put into their callers
-    "Kernels of some rooms that were never called in this process."
-    asked = tuple(f"nifty_research.{room}." for room in rooms)
-    return sorted(
-        name.removeprefix("nifty_research.")
-        for name, one in _kernels().items()
-        if name.startswith(asked)
-        and not one.signatures
-        and one.targetoptions.get("inline") != "always"
-    )
+def missed() -> int:
+    "How many forms of kernels this process had to compile, for they were not in the cache."
+    return sum(sum(one.stats.cache_misses.values()) for one in _kernels().values())
 
 # %% ../../nbs/cli/warm.ipynb #6c65b76d
 def _switched(strategy: Strategy, interval_minutes: int) -> Strategy:
@@ -145,6 +137,34 @@ def _play_proofs(settings: Settings) -> None:
         verdict_on(strategy, settings.market.interval_minutes)
 
 
+def _play_research(settings: Settings) -> None:
+    "Figures of returns and of risk, where the packages for research are installed."
+    import numpy as np
+
+    if importlib.util.find_spec("scipy") is None:
+        return
+    from nifty_research.options.pricing import black_prices
+    from nifty_research.risk.filtered import filtered
+    from nifty_research.risk.simulation import law_of, simulate
+    from nifty_research.risk.value_at_risk import historical
+    from nifty_research.statistics.bootstrap import bootstrap
+    from nifty_research.statistics.overfitting import overfitting
+    from nifty_research.statistics.ratios import return_figures, trade_figures, underwater
+
+    random = np.random.default_rng(settings.market.synthetic_seed)
+    returns, values = 0.01 * random.standard_normal((600, 4)), np.full(4, 100_000.0)
+    one = returns[:, 0].copy()
+    return_figures(one, invested=np.abs(one), traded=np.abs(one))
+    trade_figures(one)
+    underwater(one)
+    overfitting(returns, blocks=4)
+    bootstrap(one, draws=20, block=5.0)
+    historical(returns, values)
+    simulate(values, law_of(returns), horizon=2, paths=200)
+    filtered(one)
+    black_prices(100.0, np.array([95.0, 105.0]), 0.1, 0.2, 0.06, True)
+
+
 def _play_session(settings: Settings) -> None:
     "A short paper session in a folder that is thrown away."
     from nifty_research.core.clock import WallClock
@@ -170,6 +190,7 @@ PARTS: dict[str, Callable[[Settings], None]] = {
     "backtest": _play_backtest,
     "history": _play_history,
     "proofs": _play_proofs,
+    "research": _play_research,
     "session": _play_session,
 }
 

@@ -326,7 +326,7 @@ class OrderManager:
 
     def look(self) -> tuple[Events, list[Fill], list[Ending]]:
         "Ask the order book about what has been unknown for longer than the dwell."
-        due = [order for order in self.orders.values() if self._is_due(order)]
+        due = self._due()
         events: Events = []
         fills: list[Fill] = []
         endings: list[Ending] = []
@@ -346,9 +346,14 @@ class OrderManager:
                 endings.append(self._never_arrived(order, events))
         return events, fills, endings
 
-    def _is_due(self, order: WorkingOrder) -> bool:
-        since = order.doubtful_since
-        return since is not None and self.clock.now() >= since + timedelta(seconds=self.dwell_s)
+    def _due(self) -> list[WorkingOrder]:
+        "Orders in doubt for longer than the dwell; before every decision, and mostly none."
+        before = self.clock.now() - timedelta(seconds=self.dwell_s)
+        return [
+            order
+            for order in self.orders.values()
+            if order.doubtful_since is not None and order.doubtful_since <= before
+        ]
 
     def _never_arrived(self, order: WorkingOrder, events: Events) -> Ending:
         message = "the order book does not know it, asked twice"

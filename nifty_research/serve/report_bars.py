@@ -75,13 +75,6 @@ _SETTLING = {True: 500, False: 2}  # Days before the first: of daily bars, of sh
 def _from_first_day(bars: Bars, wanted: Wanted, source: str, notes: Sequence[str]) -> ReportBars:
     "The bars with as many before the first day as indicators need to settle."
     known = first_charged_day()
-    if wanted.start is not None and wanted.start < known:
-        raise UsageError(
-            "charges are not known on so early a day",
-            where="--from",
-            value=str(wanted.start),
-            remedy=f"begin on {known} or later; bars before it are used to settle indicators",
-        )
     days = bars.days()
     first = max(wanted.start or known, known)
     if not days or first > days[-1]:
@@ -259,6 +252,14 @@ def report_bars(
     wanted: Wanted = Wanted(),
 ) -> ReportBars:
     "Bars to trade for a report."
+    known = first_charged_day()
+    if wanted.start is not None and wanted.start < known:
+        raise UsageError(
+            "charges are not known on so early a day",
+            where="--from",
+            value=str(wanted.start),
+            remedy=f"begin on {known} or later; bars before it are used to settle indicators",
+        )
     if source is None:
         return _made_up(settings, wanted)
     if not source.exists():

@@ -78,12 +78,14 @@ def signed_rupees(
 def _verdict(run: StrategyRun) -> str:
     "One account in half a sentence."
     days, _ = figures_of(run)
+    total = run.net / run.capital
+    fall = 0.0 if math.isnan(days.max_drawdown) else days.max_drawdown
     moved = "made" if run.net > 0 else "lost" if run.net < 0 else "neither made nor lost money:"
     size = short_rupees(abs(run.net)) if run.net else "₹0"
     ratio = (
         "" if math.isnan(days.sharpe) else f", Sharpe {days.sharpe:.2f} ± {days.sharpe_error:.2f}"
     )
-    return f"{moved} {size} ({days.total:+.1%}){ratio}, deepest fall {days.max_drawdown:.1%}"
+    return f"{moved} {size} ({total:+.1%}){ratio}, deepest fall {fall:.1%}"
 
 
 def headline(
@@ -92,7 +94,7 @@ def headline(
     "What the report amounts to, in one line."
     singles = [run for run in runs.runs if run.name != ENSEMBLE]
     lost = sum(run.net < 0 for run in singles)
-    held = return_figures(runs.held).total
+    held = float(np.prod(1.0 + runs.held)) - 1.0
     parts = []
     if ENSEMBLE in runs.names:
         parts.append(f"The ensemble {_verdict(runs[ENSEMBLE])}")
@@ -151,7 +153,7 @@ def period_frame(
                     "win_rate": trades.win_rate,
                     "profit_factor": trades.profit_factor,
                     "net_inr": (run.equity[own][-1] - before[own][0]) / 100,
-                    "total": part.total,
+                    "total": float(run.equity[own][-1] / before[own][0] - 1.0),
                     "sharpe": part.sharpe,
                     "sharpe_error": part.sharpe_error,
                     "max_drawdown": part.max_drawdown,

@@ -61,14 +61,14 @@ def assumptions(
 def _number(value: object, form: str) -> str:
     "A figure as text; what is not defined is a dash."
     if not isinstance(value, int | float | np.number) or not math.isfinite(value):
-        return "-"
+        return "—"
     return f"{value:{form}}"
 
 
 def _amount(value: object) -> str:
     "Rupees, short, with sign."
     if not isinstance(value, int | float | np.number) or not math.isfinite(value):
-        return "-"
+        return "—"
     return signed_rupees(round(float(value) * 100))
 
 

@@ -50,7 +50,7 @@ from nifty_research.session.payloads import (
     fill_event,
     votes_of,
 )
-from .record import Recorder
+from .record import Recorder, stamps_of
 from .window import BarBuilder, Window
 
 # %% auto #0
@@ -128,7 +128,7 @@ class Trader:
         self._updates: list[dict[str, Any]] = []
         self._stopping = ""
         self._request: dict[str, Any] | None = None  # to stop
-        self._flags: dict[pd.Timestamp, Any] = {}
+        self._flags: dict[int, Any] = {}  # by seconds since 1970
         self._know_last_prices(warm_up)
         self._rehearse(warm_up)
 
@@ -316,14 +316,16 @@ class Trader:
 
     def _flags_of(self, start: datetime) -> Any:
         "The dated rules' word on a bar; a day's are made at once."
-        stamp = pd.Timestamp(start)
-        if stamp not in self._flags:
+        moment = round(start.timestamp())  # a zone makes stamps slow to look up
+        if moment not in self._flags:
             minutes = pd.Timedelta(minutes=self.plan.interval_minutes)
-            day = stamp.normalize()
-            index = pd.date_range(stamp, day + pd.Timedelta(days=1), freq=minutes, inclusive="left")
+            stamp = pd.Timestamp(start)
+            midnight = stamp.normalize() + pd.Timedelta(days=1)
+            index = pd.date_range(stamp, midnight, freq=minutes, inclusive="left")
             rows = bar_flags(index, self.plan.symbols, self.plan.interval_minutes, self.settings)
-            self._flags = dict(zip(index, rows, strict=True))
-        return self._flags[stamp]
+            moments = (stamps_of(index) // 1_000_000_000).tolist()
+            self._flags = dict(zip(moments, rows, strict=True))
+        return self._flags[moment]
 
     # ---- write, then send -----------------------------------------------------------------------
 

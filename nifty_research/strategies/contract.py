@@ -45,7 +45,7 @@ class Strategy(Protocol):
 
     @property
     def warmup(self) -> int:
-        "Bars of a symbol that come back NaN before the first score."
+        "Bars of a symbol that come back NaN before the first score; at most, with longer bars."
         ...
 
     @property

@@ -44,6 +44,14 @@ def test_a_strategy_by_its_name(capsys: pytest.CaptureFixture[str]) -> None:
     assert verdict is not None and verdict.holds and not verdict.window
 
 
+def test_the_ensemble_is_proved_member_by_member(capsys: pytest.CaptureFixture[str]) -> None:
+    seats = ["ensemble.members=momentum, macd", "ensemble.passive=none"]
+    assert prove_command(["ensemble"], interval="15", assigned=seats, as_json=True) == ExitCode.OK
+    assert [proof["subject"] for proof in json.loads(capsys.readouterr().out)] == [
+        "momentum", "macd",
+    ]  # fmt: skip
+
+
 def test_a_function_of_a_file_that_looks_ahead(
     ideas: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

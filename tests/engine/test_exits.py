@@ -145,6 +145,18 @@ def test_who_holds_hears_what_is_too_soft_to_enter(
     assert len(result.fills) == 1 + left and not len(result.denials)
 
 
+def test_one_decision_never_turns_a_position_round() -> None:
+    turned = {0: 0.9, 2: -0.9}  # an exit and an entry the other way on the same bar
+    rows = [*HELD, *[flat(100.0)] * 4]
+    result = play(rows, entries=turned, exits={2: 0.9})
+    assert [row for row, *_ in fills_of(result)] == [1, 3] and not len(result.denials)
+    again = play(rows, entries={**turned, 3: -0.9})
+    assert [(row, quantity < 0) for row, _, quantity, _ in fills_of(again)] == [
+        (1, False), (3, True), (4, True),
+    ]  # fmt: skip
+    assert fills_of(play(rows, entries={2: -0.9}, exits={2: 0.9}))[0][0] == 3  # flat: it enters
+
+
 # ---- trailing -----------------------------------------------------------------------------------
 
 
