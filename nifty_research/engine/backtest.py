@@ -35,7 +35,7 @@ from nifty_research.engine.book import (
 from .daily import day_starts
 from .events import open_day
 from .play import MOST_FILLS, cancel_wanted, expire_orders, play_row, settle
-from .rules import DayRules
+from .rules import WHOLE_DAY, DayRules
 from .step import step
 
 # %% auto #0
@@ -170,7 +170,7 @@ def run_rows(
         )  # fmt: skip
         if counts[0] > 0:
             cancel_wanted(desk)
-        if row + 1 == end:
+        if row + 1 == end and desk.rules[0]["interval"] < WHOLE_DAY:
             expire_orders(desk)
         keep(logs.intents, logs.used, 1, desk.intents, counts[0], row)
         keep(logs.denials, logs.used, 2, desk.denials, counts[1], row)

@@ -25,7 +25,8 @@ from ..market.charges import charges_of as _charges_of
 
 # %% auto #0
 __all__ = ['charges_of', 'charge', 'set_levels', 'book_entry', 'count_outcome', 'close_position', 'reason_of', 'keep_leaving',
-           'book_exit', 'traded_before', 'apply_fill', 'apply_closed', 'act', 'for_price', 'put_on_tick', 'open_day']
+           'book_exit', 'traded_before', 'apply_fill', 'apply_closed', 'act', 'for_price', 'put_on_tick',
+           'withdraw_split', 'keep_resting', 'open_day']
 
 # %% ../../nbs/engine/events.ipynb #53e3715f
 charges_of = kernel(_charges_of)
@@ -322,6 +323,25 @@ def put_on_tick(desk: Desk, symbol: int) -> None:
 
 
 @in_place
+def withdraw_split(desk: Desk, symbol: int) -> None:
+    "An entry decided on last night's prices is withdrawn where the share is another one today."
+    ratio = desk.listings[symbol]["ratio"]
+    if desk.positions[symbol]["entry_order"] != 0 and ratio > 0.0 and ratio != 1.0:
+        desk.positions[symbol]["entry_order"] = 0
+        desk.positions[symbol]["entry_kind"] = 0
+
+
+@in_place
+def keep_resting(desk: Desk, symbol: int) -> None:
+    "The exit order of a daily bar is a new order each day: sized anew, its changes counted anew."
+    position = desk.positions[symbol]
+    position["exit_order"] = -position["quantity"] - position["part_order"]
+    position["exit_changes"] = position["exit_traded"] = position["stop_moves"] = 0
+    if position["exit_kind"] == OrderKind.STOP:
+        position["exit_price"] = position["stop"]
+
+
+@in_place
 def open_day(desk: Desk) -> None:
     "Begin a day: counters to zero, yesterday's loss halt lifted, carried stops put back."
     owner, rule = desk.account[0], desk.rules[0]
@@ -333,12 +353,16 @@ def open_day(desk: Desk) -> None:
     for symbol in range(len(desk.positions)):
         position = desk.positions[symbol]
         position["trades_today"] = 0
-        if position["quantity"] == 0 or position["exit_order"] != 0:
+        withdraw_split(desk, symbol)
+        if position["quantity"] == 0:
             continue
         act(desk, symbol)
         if position["quantity"] == 0:
             continue
         put_on_tick(desk, symbol)
+        if position["exit_order"] != 0:
+            keep_resting(desk, symbol)
+            continue
         if position["leaving"] == 0 and rule["intraday"] != 0:
             position["leaving"] = Reason.SQUARE_OFF.value  # yesterday's square-off found no market
         if position["leaving"] != 0:

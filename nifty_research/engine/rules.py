@@ -36,11 +36,12 @@ if TYPE_CHECKING:
     from nifty_research.core.sections import Risk
 
 # %% auto #0
-__all__ = ['MINUTES_A_YEAR', 'LARGEST_SHARES', 'LARGEST_RUPEES', 'VOLUME_DAYS', 'rules_of', 'DayRules', 'day_rules',
+__all__ = ['MINUTES_A_YEAR', 'WHOLE_DAY', 'LARGEST_SHARES', 'LARGEST_RUPEES', 'VOLUME_DAYS', 'rules_of', 'DayRules', 'day_rules',
            'reference_prices', 'tick_prices', 'days_of', 'with_history', 'dated_days', 'put_day', 'bar_flags']
 
 # %% ../../nbs/engine/rules.ipynb #0fdc8fc1
 MINUTES_A_YEAR = 375 * 250  # of trading; only the volatility target reads it
+WHOLE_DAY = 1440  # minutes of a daily bar
 _SAME_NAME = (
     "trades_per_day open_positions positions_per_sector minimum_confidence minimum_share "
     "maximum_share risk_per_trade volatility_target kelly_fraction correlation_cut "
@@ -286,6 +287,10 @@ def bar_flags(
 ) -> Flags:  # (T, N)
     "What the dated rules say about every bar of every symbol."
     flags = np.zeros((len(index), len(symbols)), np.uint8)
+    if interval_minutes >= WHOLE_DAY:
+        if settings.account.product == "MIS":
+            flags |= np.uint8(BarFlag.NO_ENTRY | BarFlag.SQUARE_OFF | BarFlag.LAST_BAR)
+        return flags
     midnights = index.normalize()
     for midnight in midnights.unique():
         first, after = midnights.searchsorted(midnight), midnights.searchsorted(midnight, "right")

@@ -13,7 +13,9 @@ from .events import Event, unfit_event
 __all__ = ['CHANGES', 'CLOSED', 'OrderRow', 'after_intent', 'after_reply', 'after_update', 'with_fills']
 
 # %% ../../nbs/ledger/orders.ipynb #5ded655f
-CHANGES = frozenset(("move stop", "target", "exit", "cancel entry", "cancel exit", "cancel part exit", "resize"))
+CHANGES = frozenset(
+    ("move stop", "target", "exit", "resize", "cancel entry", "cancel exit", "cancel part exit")
+)
 CLOSED = frozenset(("COMPLETE", "CANCELLED", "REJECTED", "EXPIRED"))
 _UNANSWERED = frozenset(("intended", "unknown"))
 

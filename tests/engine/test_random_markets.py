@@ -394,7 +394,7 @@ def test_an_intraday_position_stays_overnight_only_where_its_exit_found_no_price
 
 
 def test_the_markets_are_not_tame() -> None:
-    "The random scenes reach every purpose, reason, denial and phase that the properties speak of."
+    "The scenes reach every purpose, reason, denial and phase that the properties speak of."
     seen: dict[str, set[int]] = {"purpose": set(), "reason": set(), "code": set(), "phase": set()}
     for seed in range(120):
         for intraday in (0, 1):
@@ -404,7 +404,8 @@ def test_the_markets_are_not_tame() -> None:
                 daily_loss=0.01, drawdown=0.03, order_changes=(1, 4)[seed // 3 % 2],
                 stop_moves=(1, 3)[seed // 3 % 2], protection=0.005,
                 shorting=intraday, intraday=intraday, time_stop=(0, 7)[seed % 2], lock_atr=0.5,
-                lock_share=0.5, cool_down=(0, 2)[seed // 7 % 2], pause_stops=(0, 2)[seed % 2], pause=5,
+                lock_share=0.5, cool_down=(0, 2)[seed // 7 % 2],
+                pause_stops=(0, 2)[seed % 2], pause=5,
                 kelly_fraction=(0.0, 0.5)[seed // 5 % 2], kelly_trades=3,
             )  # fmt: skip
             wild, missing = (0.001, 0.004, 0.02)[seed % 3], (0.0, 0.1)[seed % 2]
