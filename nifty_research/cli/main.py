@@ -47,6 +47,7 @@ from .output import error_block, exit_code_of, print_result, text_table
 from .proving import prove_command
 from .risk import risk_app
 from .strategy_report import report_command
+from .tear_sheet import tear_sheet_command
 from .trials import trials_command
 from ..core.errors import ExitCode
 
@@ -100,6 +101,9 @@ RunOption = Annotated[str | None, typer.Option("--run", help="Run. Default: the 
 app.command("prove", epilog="Example: nifty prove moving_average")(prove_command)
 app.command("report", epilog="Example: nifty report --interval day --out report.html")(
     report_command
+)
+app.command("tearsheet", epilog="Example: nifty tearsheet --strategy macd --out sheet.html")(
+    tear_sheet_command
 )
 app.command("trials", epilog="Example: nifty trials moving_average")(trials_command)
 
