@@ -89,7 +89,9 @@ def test_excursions_are_the_extremes_of_the_bars_in_between(seed: int) -> None:
             continue
         low = np.nanmin(bars.low[first:last, symbol])
         high = np.nanmax(bars.high[first:last, symbol])
-        ends = [bars.open[last, symbol], trade["exit"], low, high]
+        own = (result.fills["symbol"] == symbol) & (result.fills["row"] == last)
+        sold = result.fills["price"][own & (result.fills["reason"] > 0)]
+        ends = [bars.open[last, symbol], *sold, low, high]
         far = trade["entry"] - np.array([min(ends), max(ends)])
         against, towards = far if trade["side"] > 0 else -far[::-1]
         assert trade["mae"] == pytest.approx(max(against, 0.0))

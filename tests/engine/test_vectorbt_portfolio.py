@@ -132,7 +132,7 @@ def from_scores(scene: Scene, product: str, charged: bool) -> Any:
 def test_from_the_same_scores_both_make_the_same_trades_and_equity(
     seed: int, missing: float, product: str, charged: bool
 ) -> None:
-    rates = charge_rates(FIRST_DAY, product).as_array() if charged else NO_CHARGES
+    rates = charge_rates(FIRST_DAY, product).as_array()[None] if charged else NO_CHARGES
     intraday = product == "MIS"
     scene = plain_scene(
         seed, missing=missing, square_off=intraday, shorting=float(intraday), rates=rates,
@@ -156,7 +156,7 @@ def test_a_result_told_as_a_portfolio_has_its_orders_trades_and_equity(
     tight = {"trades_per_day": 4, "open_positions": 2, "slippage": 0.0002} if limited else {}
     scene = plain_scene(
         seed, missing=missing, square_off=product == "MIS", atr=1.5, wild=0.004, capital=10**8,
-        rates=charge_rates(FIRST_DAY, product).as_array(), **(STOPS | tight),
+        rates=charge_rates(FIRST_DAY, product).as_array()[None], **(STOPS | tight),
     )  # fmt: skip
     result = scene.run()
 
@@ -174,7 +174,7 @@ def test_traded_again_by_vectorbt_equity_is_the_same_at_every_bar(
 ) -> None:
     scene = plain_scene(
         seed, missing=missing, square_off=product == "MIS", atr=0.8, wild=0.004, capital=10**8,
-        rates=charge_rates(FIRST_DAY, product).as_array(), **STOPS,
+        rates=charge_rates(FIRST_DAY, product).as_array()[None], **STOPS,
     )  # fmt: skip
     result = scene.run()
 
@@ -202,7 +202,7 @@ def hand_made() -> Scene:
     rows = [(p, p + 1, p - 1, p) for p in (100.0, 100.0, 105.0, 110.0, 104.0, 105.0, 108.0)]
     return scene(
         rows, entries={0: 0.9, 4: 0.9}, exits={2: 1.0}, atr=40.0, capital=10_00_000_00,
-        rates=charge_rates(FIRST_DAY, "MIS").as_array(), minimum_share=0.0,
+        rates=charge_rates(FIRST_DAY, "MIS").as_array()[None], minimum_share=0.0,
     )  # fmt: skip
 
 
