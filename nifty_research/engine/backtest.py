@@ -20,6 +20,7 @@ from nifty_research.engine.book import (
     DENIED,
     FILL,
     INTENT,
+    LISTING,
     MOST_INTENTS,
     BarFlag,
     Desk,
@@ -40,7 +41,7 @@ from .step import step
 
 # %% auto #0
 __all__ = ['Logs', 'keep', 'larger', 'with_room', 'has_room', 'Market', 'settle_delisted', 'play_rows', 'run_rows', 'run',
-           'BacktestResult', 'in_order', 'backtest']
+           'BacktestResult', 'in_order', 'DayTable', 'day_table', 'backtest']
 
 # %% ../../nbs/engine/backtest.ipynb #a670d703
 class Logs(NamedTuple):
@@ -240,13 +241,40 @@ def in_order(log: Records) -> Records:
     return log[np.lexsort((log["symbol"], log["phase"], log["fine"], log["row"]))]
 
 
+class DayTable(NamedTuple):
+    "The rules of all days beside each other, made once for many runs over the same bars."
+
+    rows: Integers  # (D, 2) first row of each day, and the row after its last
+    listings: Records  # (D, N) LISTING
+    rates: Integers  # (D, S, K)
+    returns: Floats  # (R, N)
+    windows: Integers  # (D, 2) rows of `returns` that a day may know
+
+
+def day_table(
+    bars: Bars,
+    days: Sequence[DayRules],  # one a day of the bars
+) -> DayTable:
+    "Day rules as the loop reads them; DataError where a day has none."
+    wanted, starts = _days_wanted(bars, days), day_starts(bars)
+    listings = np.stack([day.listings.view(np.uint8) for day in wanted]).view(LISTING)
+    returns, windows = _known_returns(wanted, len(bars.symbols))
+    return DayTable(
+        np.stack([starts, np.r_[starts[1:], len(bars.index)]], axis=1),
+        listings,
+        np.stack([day.rates for day in wanted]),
+        returns,
+        windows,
+    )
+
+
 def backtest(
     bars: Bars,
     entry: Floats,  # (T, N) entry scores
     exit_: Floats,  # (T, N) exit wishes
     atr: Floats,  # (T, N) rupees
     rules: Records,  # from `rules_of`
-    days: Sequence[DayRules],  # one a day of the bars, in order
+    days: Sequence[DayRules] | DayTable,  # one a day of the bars, in order
     *,
     flags: Flags,  # (T, N) from `bar_flags`
     capital_paise: int,
@@ -258,14 +286,12 @@ def backtest(
     "Run the platform's rules over bars and scores; DataError where shapes or days do not fit."
     lean = entry if lean is None else lean
     _check_shapes(bars, entry=entry, exit=exit_, lean=lean, atr=atr, flags=flags)
-    wanted = _days_wanted(bars, days)
+    table = days if isinstance(days, DayTable) else day_table(bars, days)
     positions, account = _state_at(bars, start, capital_paise, state)
-    returns, windows = _known_returns(wanted, len(bars.symbols))
-    rates = np.stack([day.rates for day in wanted])
-    listings = np.stack([day.listings for day in wanted])
     desk = new_desk(
-        rules, listings[0], rates[0], returns=returns[:0], positions=positions, account=account
-    )
+        rules, table.listings[0], table.rates[0], returns=table.returns[:0],
+        positions=positions, account=account,
+    )  # fmt: skip
     rows = len(bars.index)
     equity = np.full(rows, account["equity"][0], np.int64)
     cash = np.full(rows, account["cash"][0], np.int64)
@@ -274,9 +300,7 @@ def backtest(
         fine.open, fine.high, fine.low, fine.volume, _first_fine(bars, finer), bars.close,
         entry, exit_, lean, atr, flags, _delists(flags), _ends(bars), equity, cash,
     )  # fmt: skip
-    logs = run(
-        desk, market, _day_rows(bars), listings, rates, returns, windows, start, state is not None
-    )
+    logs = run(desk, market, *table, start, state is not None)
     fills, intents, denials, actions = (
         log[:used] for log, used in zip(logs[:4], logs.used.tolist(), strict=True)
     )
@@ -341,12 +365,6 @@ def _known_returns(days: Sequence[DayRules], symbols: int) -> tuple[Floats, Inte
         for day in days
     ]
     return np.concatenate(list(tables.values())), np.array(windows, np.int64)
-
-
-def _day_rows(bars: Bars) -> Integers:  # (D, 2)
-    "First row of each day, and the row after its last."
-    starts = day_starts(bars)
-    return np.stack([starts, np.r_[starts[1:], len(bars.index)]], axis=1)
 
 
 def _days_wanted(bars: Bars, days: Sequence[DayRules]) -> list[DayRules]:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 # %% auto #0
-__all__ = ['day_starts', 'last_in_days', 'carried', 'DailyHistory', 'daily_history']
+__all__ = ['day_starts', 'last_in_days', 'first_in_days', 'carried', 'DailyHistory', 'daily_history']
 
 # %% ../../nbs/engine/daily.ipynb #4a7336f4
 def day_starts(
@@ -42,6 +42,18 @@ def last_in_days(
     last = np.maximum.reduceat(rows, starts, axis=0)
     found = values[np.maximum(last, 0), np.arange(values.shape[1])]
     return np.where(last >= starts[:, None], found, np.nan)
+
+
+def first_in_days(
+    values: Floats,  # (T, N), NaN where there is no bar
+    starts: Integers,  # (D) first row of each day
+) -> Floats:  # (D, N), NaN where a day has no value
+    "The first value of every column in every day."
+    if len(starts) == len(values):
+        return values
+    ends = np.r_[starts[1:], len(values)]
+    backwards = last_in_days(values[::-1], len(values) - ends[::-1])
+    return backwards[::-1]
 
 
 def carried(

@@ -26,7 +26,7 @@ from nifty_research.engine.book import (
     Integers,
     Records,
 )
-from .daily import DailyHistory, daily_history
+from .daily import DailyHistory, daily_history, first_in_days
 from ..market.charges import charge_rates
 from ..market.members import has_derivatives, sector_of
 from ..market.phases import continuous_windows
@@ -111,6 +111,29 @@ class DayRules:
         return self.history[slice(*self.window)]
 
 
+def _sectors(symbols: Sequence[str]) -> Integers:  # (N)
+    "Sector of every symbol as a number."
+    names = [sector_of(symbol) for symbol in symbols]
+    numbers = {name: number for number, name in enumerate(sorted(set(names)))}
+    return np.array([numbers[name] for name in names], np.int64)
+
+
+def _day_rules(
+    day: date,
+    prices: Floats,  # (N) previous close in rupees
+    classes: Floats,  # (N) prices that set the tick
+    sectors: Integers,  # (N)
+    product: str,
+) -> DayRules:
+    "Tick, lot, sector, largest order and charges of a day, from arrays."
+    listings = np.zeros(len(prices), LISTING)
+    listings["tick"] = [tick_size(day, price) for price in classes.tolist()]
+    listings["lot"] = 1
+    listings["sector"] = sectors
+    listings["freeze"] = np.minimum(LARGEST_SHARES, (LARGEST_RUPEES / prices).astype(np.int64))
+    return DayRules(day, listings, charge_rates(day, product).as_array()[None])
+
+
 def day_rules(
     day: date,
     symbols: Sequence[str],
@@ -119,16 +142,11 @@ def day_rules(
     tick_prices: Mapping[str, float] | None = None,  # set the tick; None: the reference prices
 ) -> DayRules:
     "Tick, lot, sector, largest order and charges of a day."
-    classes = reference_prices if tick_prices is None else tick_prices
-    of_symbol = [sector_of(symbol) for symbol in symbols]
-    numbers = {sector: number for number, sector in enumerate(sorted(set(of_symbol)))}
-    listings = np.zeros(len(symbols), LISTING)
-    listings["tick"] = [tick_size(day, classes[symbol]) for symbol in symbols]
-    listings["lot"] = 1
-    listings["sector"] = [numbers[sector] for sector in of_symbol]
     prices = np.array([reference_prices[symbol] for symbol in symbols])
-    listings["freeze"] = np.minimum(LARGEST_SHARES, (LARGEST_RUPEES / prices).astype(np.int64))
-    return DayRules(day, listings, charge_rates(day, product).as_array()[None])
+    classes = prices
+    if tick_prices is not None:
+        classes = np.array([tick_prices[symbol] for symbol in symbols])
+    return _day_rules(day, prices, classes, _sectors(symbols), product)
 
 # %% ../../nbs/engine/rules.ipynb #93fa20bb
 def _last_known(
@@ -185,6 +203,16 @@ def days_of(
 VOLUME_DAYS = 20
 
 
+def _deviation(returns: Floats) -> Floats:  # (N), 0 where nothing is known
+    "Deviation of the returns of each symbol."
+    there = np.isfinite(returns)
+    known, count = np.where(there, returns, 0.0), np.maximum(there.sum(axis=0), 1)
+    mean = known.sum(axis=0) / count
+    away = np.where(there, returns - mean, 0.0)
+    found: Floats = np.sqrt((away * away).sum(axis=0) / count)
+    return found
+
+
 def _usual(
     values: Floats,  # (D, N)
     day: int,
@@ -204,9 +232,7 @@ def with_history(
 ) -> DayRules:
     "The day rules with what the day may know of the days before it."
     listings, window = one.listings.copy(), history.window(place, correlation_days)
-    returns = history.returns[slice(*window)]
-    known = np.isfinite(returns).sum(axis=0) > 1
-    listings["daily_volatility"][known] = np.nanstd(returns[:, known], axis=0)
+    listings["daily_volatility"] = _deviation(history.returns[slice(*window)])
     listings["daily_volume"] = _usual(history.volumes, place, VOLUME_DAYS)
     if place < len(history.ratio):
         listings["ratio"], listings["dividend"] = history.ratio[place], history.dividend[place]
@@ -216,6 +242,20 @@ def with_history(
     return DayRules(one.day, listings, one.rates, history.returns, window)
 
 
+def _price_tables(bars: Bars, history: DailyHistory) -> tuple[Floats, Floats]:  # (D, N) each
+    "`reference_prices` and `tick_prices` of every day of the bars."
+    days = bars.days()
+    nothing = np.full((1, len(bars.symbols)), np.nan)
+    closes = np.concatenate([nothing, history.closes])  # row d: up to the day before day d
+    opens = first_in_days(bars.open, history.starts)
+    references = np.where(np.isnan(closes[:-1]), opens, closes[:-1])
+    references = np.where(np.isnan(references), 1.0, references)
+    begins = np.searchsorted([day.toordinal() for day in days],
+                             [day.replace(day=1).toordinal() for day in days])  # fmt: skip
+    months = closes[begins]
+    return references, np.where(np.isnan(months), references, months)
+
+
 def dated_days(
     bars: Bars,
     settings: Settings,
@@ -223,13 +263,17 @@ def dated_days(
     bands: Mapping[str, float] | None = None,  # symbol -> band around the last close
 ) -> list[DayRules]:
     "Day rules for every day of the bars, each with what it may know of the days before it."
-    history = daily_history(bars, actions)
+    history, product = daily_history(bars, actions), settings.account.product
     width = None
     if bands:
         width = np.array([bands.get(symbol, np.nan) for symbol in bars.symbols])
-    days = days_of(bars, settings.account.product)
-    seen = settings.risk.correlation_days
-    return [with_history(day, history, n, seen, width) for n, day in enumerate(days)]
+    prices, classes = _price_tables(bars, history)
+    sectors, seen = _sectors(bars.symbols), settings.risk.correlation_days
+    found = []
+    for place, day in enumerate(bars.days()):
+        one = _day_rules(day, prices[place], classes[place], sectors, product)
+        found.append(with_history(one, history, place, seen, width))
+    return found
 
 
 def _set_bands(listings: Records, base: Floats, width: Floats) -> None:
