@@ -16,6 +16,7 @@ import pandas as pd
 from ..data.bars import Bars
 from ..engine.backtest import BacktestResult
 from ..engine.book import Floats, Integers
+from ..engine.exposure import exposure_of
 from ..market.charges import dp_charge_paise
 from .strategy_trial import round_trips
 from ..strategies.contract import Strategy
@@ -80,20 +81,6 @@ class StrategyRun:
         return self.days[int(fallen.argmax())] if fallen.any() else None
 
 # %% ../../nbs/serve/strategy_account.ipynb #fdd7ff74
-def _held_value(result: BacktestResult, rows: int) -> Floats:
-    "Paise paid for what is held at the end of each row."
-    held: dict[int, int] = {}
-    change = np.zeros(rows)
-    for fill in result.fills:
-        symbol, row = int(fill["symbol"]), int(fill["row"])
-        if symbol in held:
-            change[row] -= held.pop(symbol)
-        else:
-            held[symbol] = int(fill["value"])
-            change[row] += held[symbol]
-    return np.cumsum(change)
-
-
 def _depository(result: BacktestResult, bars: Bars) -> dict[tuple[int, int], int]:
     "Depository charges in paise of delivery sales: the first sale of a share on a day pays."
     sold = result.fills[result.fills["quantity"] < 0]
@@ -110,17 +97,40 @@ def _depository(result: BacktestResult, bars: Bars) -> dict[tuple[int, int], int
     return found
 
 
+def _taken(
+    extra: Mapping[tuple[int, int], int],  # Paise by row and symbol
+    opened: Integers,
+    closed: Integers,
+    symbols: Integers,
+) -> Integers:
+    "Depository charges of each trip, of all days on which a part of it was sold."
+    by_symbol: dict[int, tuple[list[int], list[int]]] = {}
+    for (row, symbol), paise in sorted(extra.items()):
+        rows, sums = by_symbol.setdefault(symbol, ([], [0]))
+        rows.append(row)
+        sums.append(sums[-1] + paise)
+    found = np.zeros(len(symbols), np.int64)
+    for place, symbol in enumerate(symbols.tolist()):
+        rows, sums = by_symbol.get(symbol, ([], [0]))
+        begin, end = (
+            np.searchsorted(rows, opened[place]),
+            np.searchsorted(rows, closed[place], "right"),
+        )
+        found[place] = sums[int(end)] - sums[int(begin)]
+    return found
+
+
 def _trips(
     result: BacktestResult,
     bars: Bars,
     regimes: Floats,  # (T) codes
     extra: Mapping[tuple[int, int], int],  # Depository charges by row and symbol
+    start: int,  # First row that was traded
 ) -> pd.DataFrame:
     "Round trips as a reader wants them."
-    trips = round_trips(result)
+    trips = round_trips(result, bars, start)
     opened, closed = (trips[name].to_numpy(np.int64) for name in ("opened", "closed"))
-    keys = zip(closed.tolist(), trips["symbol"].tolist(), strict=True)
-    taken = np.array([extra.get(key, 0) for key in keys], np.int64)
+    taken = _taken(extra, opened, closed, trips["symbol"].to_numpy(np.int64))
     charges = trips["charges"].to_numpy(np.int64) + taken
     # A decision at a close is filled on the next bar.
     decided = np.nan_to_num(regimes)[np.maximum(opened - 1, 0)].astype(np.int64)
@@ -162,13 +172,13 @@ def run_of(
     for (row, _), amount in extra.items():
         taken[row] += amount
     equity = result.equity[last] - np.cumsum(taken)[last]
-    held = _held_value(result, len(bars.index)) / result.equity
+    held = exposure_of(result, bars, start=start).gross / result.equity
     traded = np.bincount(result.fills["row"], result.fills["value"], len(bars.index))
     return StrategyRun(
         name=name,
         strategies=strategies,
         result=result,
-        trips=_trips(result, bars, regimes, extra),
+        trips=_trips(result, bars, regimes, extra, start),
         days=tuple(bars.index[row].date() for row in first.tolist()),
         capital=capital_paise,
         equity=equity,

@@ -15,16 +15,8 @@ from ..core.settings import Settings, load_settings
 from ..data.bars import Bars, FloatArray
 from ..engine.backtest import BacktestResult, backtest
 from ..engine.book import Flags, Floats
-from nifty_research.engine.rules import (
-    DayRules,
-    bar_flags,
-    day_rules,
-    reference_prices,
-    rules_of,
-    tick_prices,
-)
-from .daily_play import play_days
-from .report_bars import DAY, ReportBars
+from ..engine.rules import DayRules, bar_flags, dated_days, rules_of
+from .report_bars import ReportBars
 from .strategy_account import StrategyRun, run_of
 from .strategy_trial import NEVER_HALTED
 from ..strategies.contract import Indicators, Scores, Strategy, check_scores
@@ -45,7 +37,7 @@ def trial_settings(
     daily: bool = False,
 ) -> Settings:
     "Settings with the ensemble seated and the halt by drawdown lifted."
-    chosen = {"account.product": "CNC"} if daily else {}
+    chosen = {"account.product": "CNC", "risk.time_stop_hours": "0"} if daily else {}
     return load_settings(
         profile=profile,
         overrides=chosen | dict(overrides or {}) | {"strategy.name": ENSEMBLE} | NEVER_HALTED,
@@ -96,27 +88,16 @@ class _Ground:
     def of(cls, market: ReportBars, settings: Settings) -> _Ground:
         "Day rules and flags of some bars."
         bars = market.bars
-        ruled = market.traded.days() if bars.interval_minutes == DAY else bars.days()
-        product = settings.account.product
-        days = [
-            day_rules(
-                day, bars.symbols, reference_prices(bars, day), product, tick_prices(bars, day)
-            )
-            for day in ruled
-        ]
-        flags = np.zeros(bars.shape, np.uint8)
-        if bars.interval_minutes != DAY:
-            flags = bar_flags(bars.index, bars.symbols, bars.interval_minutes, settings)
-        return cls(market, settings, days, flags)
+        flags = bar_flags(bars.index, bars.symbols, bars.interval_minutes, settings)
+        return cls(market, settings, dated_days(bars, settings), flags)
 
     def play(self, view: View) -> BacktestResult:
         "The account of one view."
         bars, start = self.market.bars, self.market.start
-        if bars.interval_minutes == DAY:
-            return play_days(bars, view, self.settings, self.days, start=start)
+        rules = rules_of(self.settings, bars.interval_minutes)
         scores = view.scores
         return backtest(
-            bars, scores.entry, scores.exit, view.atr, rules_of(self.settings), self.days,
+            bars, scores.entry, scores.exit, view.atr, rules, self.days,
             flags=self.flags, capital_paise=self.settings.account.capital_paise,
             lean=scores.lean, start=start,
         )  # fmt: skip

@@ -18,6 +18,7 @@ from ..data.bars import Bars
 from ..data.files import read_bars
 from ..data.synthetic import synthetic_bars
 from ..engine.backtest import BacktestResult
+from ..engine.trades import trades_of
 from ..market.calendar import sessions
 from ..session.decide import backtest_of
 from ..strategies.contract import Indicators, Scores, Strategy
@@ -59,33 +60,18 @@ def real_bars() -> Bars | None:  # None where no recorded prices are at hand
 # %% ../../nbs/serve/strategy_trial.ipynb #92461536
 def round_trips(
     result: BacktestResult,
+    bars: Bars,  # that it was made with
+    start: int = 0,  # first row that was traded
 ) -> pd.DataFrame:  # Rows of the bars, symbol by number, quantity signed, money in paise
     "Round trips of a backtest, in the order in which they ended; open positions are left out."
-    held: dict[int, int] = {}
-    trips = []
-    fills = result.fills
-    for place, symbol in enumerate(fills["symbol"].tolist()):
-        if symbol not in held:
-            held[symbol] = place
-            continue
-        opened = held.pop(symbol)
-        way_in, way_out = fills[opened], fills[place]
-        sign = 1 if way_in["quantity"] > 0 else -1
-        trips.append(
-            {
-                "opened": int(way_in["row"]),
-                "closed": int(way_out["row"]),
-                "symbol": symbol,
-                "quantity": int(way_in["quantity"]),
-                "entry": float(way_in["price"]),
-                "exit": float(way_out["price"]),
-                "reason": int(way_out["reason"]),
-                "gross": sign * int(way_out["value"] - way_in["value"]),
-                "charges": int(way_in["heads"].sum() + way_out["heads"].sum()),
-            }
-        )
-    columns = "opened closed symbol quantity entry exit reason gross charges".split()
-    return pd.DataFrame(trips, columns=columns)
+    trades = trades_of(result, bars, start=start)
+    trades = trades[~trades["open"]]
+    trades = trades[np.lexsort((trades["symbol"], trades["closed"]))]
+    columns = "opened closed symbol entry exit reason gross charges".split()
+    trips = pd.DataFrame({name: trades[name] for name in columns})
+    trips.insert(3, "quantity", trades["side"] * trades["quantity"])
+    trips["gross"] += trades["credited"]
+    return trips
 
 # %% ../../nbs/serve/strategy_trial.ipynb #184f6d96
 def _told(trips: pd.DataFrame) -> dict[str, float]:
@@ -112,7 +98,7 @@ def trial(
 ) -> pd.DataFrame:  # A row for each regime that was traded, and one for all
     "Round trips by the market's regime when they were opened, before and after charges."
     settings = load_settings(overrides=NEVER_HALTED)
-    trips = round_trips(backtest_of(bars, 0, settings, (strategy,)))
+    trips = round_trips(backtest_of(bars, 0, settings, (strategy,)), bars)
     codes = RegimeRule(settings.regime).market(bars, Indicators())[:, 0]
     # A decision at a close is filled on the next bar.
     regimes = np.nan_to_num(codes)[np.maximum(trips["opened"].to_numpy(np.int64) - 1, 0)]
