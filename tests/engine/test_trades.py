@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
 from datetime import date
 from typing import Any
 
@@ -12,12 +14,12 @@ from hypothesis import strategies as st
 
 from nifty_research.core.errors import DataError
 from nifty_research.core.settings import load_settings
-from nifty_research.data.bars import Bars
+from nifty_research.data.bars import COLUMNS, Bars
 from nifty_research.data.synthetic import synthetic_bars
 from nifty_research.engine.backtest import BacktestResult, backtest
-from nifty_research.engine.book import BarPhase, Purpose, pack_state
+from nifty_research.engine.book import BarFlag, BarPhase, Purpose, Reason, pack_state
 from nifty_research.engine.exposure import daily_of, exposure_of
-from nifty_research.engine.rules import bar_flags, days_of, rules_of
+from nifty_research.engine.rules import DayRules, bar_flags, days_of, rules_of
 from nifty_research.engine.trades import trade_table, trades_of
 from nifty_research.market.calendar import sessions
 from nifty_research.strategies.contract import Indicators
@@ -32,7 +34,30 @@ def market(seed: int) -> Bars:
     return synthetic_bars(NAMES, DAYS, interval_minutes=INTERVAL, seed=seed)
 
 
-def played(bars: Bars, seed: int, product: str, **more: Any) -> BacktestResult:
+EVENTFUL = {"volume_share": 0.0005, "lock_atr": 0.5, "lock_share": 0.5, "time_stop": 600}
+
+
+def days_with_actions(bars: Bars, seed: int) -> list[DayRules]:
+    "Day rules with splits, consolidations and dividends thrown by dice."
+    rng = np.random.default_rng(seed + 1)
+    days = []
+    for day in days_of(bars, "CNC"):
+        listings = day.listings.copy()
+        listings["ratio"] = rng.choice([1.0, 1.0, 5.0, 1.5, 0.3], len(NAMES))
+        listings["dividend"] = rng.choice([0.0, 0.0, 2.5], len(NAMES))
+        days.append(replace(day, listings=listings))
+    return days
+
+
+def played(
+    bars: Bars,
+    seed: int,
+    product: str,
+    changed: Mapping[str, float] | None = None,  # rules
+    days: list[DayRules] | None = None,
+    last: Mapping[int, int] | None = None,  # symbol -> its last row ever
+    **more: Any,
+) -> BacktestResult:
     "A backtest of scores thrown by dice."
     rng = np.random.default_rng(seed)
     entry = np.where(rng.random(bars.shape) < 0.25, rng.uniform(-1, 1, bars.shape), 0.0)
@@ -40,10 +65,16 @@ def played(bars: Bars, seed: int, product: str, **more: Any) -> BacktestResult:
     settings = load_settings(
         overrides={"account.product": product, "risk.drawdown": "0.9", "risk.daily_loss": "0.5"}
     )
+    rules = rules_of(settings, INTERVAL)
+    for name, value in (changed or {}).items():
+        rules[name] = value
+    flags = bar_flags(bars.index, bars.symbols, INTERVAL, settings)
+    for symbol, row in (last or {}).items():
+        flags[row, symbol] |= BarFlag.DELISTED
     return backtest(
-        bars, entry, leave, Indicators().atr(bars, 14), rules_of(settings),
-        days_of(bars, product), capital_paise=20_00_000_00,
-        flags=bar_flags(bars.index, bars.symbols, INTERVAL, settings), **more,
+        bars, entry, leave, Indicators().atr(bars, 14), rules,
+        days_of(bars, product) if days is None else days,
+        capital_paise=20_00_000_00, flags=flags, **more,
     )  # fmt: skip
 
 
@@ -72,6 +103,69 @@ def test_trades_explain_the_equity_to_the_paisa(seed: int, product: str, rows: i
     assert np.allclose(gain, closed["gross"], atol=0.51)
     reach = 1e-9 + closed["mfe"]
     assert (closed["side"] * (closed["exit"] - closed["entry"]) <= reach).all()
+
+
+@given(st.integers(0, 2**31))
+def test_splits_dividends_part_fills_and_delistings_lose_no_paisa(seed: int) -> None:
+    bars = market(seed % 5)
+    words = {"days": days_with_actions(bars, seed), "last": {0: 60}}
+    result = played(bars, seed, "CNC", EVENTFUL, **words)
+    trades = trades_of(result, bars)
+    assert trades["net"].sum() == result.equity[-1] - 20_00_000_00
+    assert trades["credited"].sum() == result.actions["paise"].sum()
+    assert trades["fills"].sum() == len(result.fills)
+    exposure = exposure_of(result, bars)
+    assert (result.cash + exposure.net == result.equity).all()
+    assert (exposure.positions[-1] == result.positions["quantity"]).all()
+    held = np.zeros(len(NAMES), np.int64)
+    held[trades[trades["open"]]["symbol"]] = trades[trades["open"]]["left"]
+    assert (held == result.positions["quantity"]).all()
+
+
+def test_the_eventful_market_has_all_of_it() -> None:
+    seen: set[int] = set()
+    several = actions = 0
+    for seed in range(6):
+        bars = market(seed % 5)
+        words = {"days": days_with_actions(bars, seed), "last": {0: 60}}
+        result = played(bars, seed, "CNC", EVENTFUL, **words)
+        seen |= set(result.fills["reason"].tolist())
+        several = max(several, int(trades_of(result, bars)["fills"].max()))
+        actions += len(result.actions)
+    assert {Reason.PROFIT_LOCK, Reason.DELISTED, Reason.STOP, Reason.SIGNAL} <= seen
+    assert several > 3 and actions > 2
+
+
+def coarser(fine: Bars, by: int) -> Bars:
+    "Several bars as one."
+    parts = {name: getattr(fine, name).reshape(-1, by, len(NAMES)) for name in COLUMNS}
+    columns = {
+        "open": parts["open"][:, 0],
+        "high": parts["high"].max(axis=1),
+        "low": parts["low"].min(axis=1),
+        "close": parts["close"][:, -1],
+        "volume": parts["volume"].sum(axis=1),
+    }
+    arrays = {name: np.ascontiguousarray(values) for name, values in columns.items()}
+    return Bars(fine.index[::by], fine.symbols, **arrays, interval_minutes=INTERVAL)
+
+
+@given(st.integers(0, 2**31))
+def test_finer_bars_refine_the_excursions(seed: int) -> None:
+    every = synthetic_bars(NAMES, DAYS, interval_minutes=5, seed=seed % 5)
+    fine = every.rows(0, len(every.index) // 3 * 3)
+    bars = coarser(fine, 3)
+    result = played(bars, seed, "MIS", finer=fine)
+    if (result.fills["fine"] != result.fills["row"]).any():
+        with pytest.raises(DataError, match="finer"):
+            trades_of(result, bars)
+    trades = trades_of(result, bars, finer=fine)
+    assert trades["net"].sum() == result.equity[-1] - 20_00_000_00
+    for trade in trades:
+        first, last, symbol = (int(trade[name]) for name in ("opened", "closed", "symbol"))
+        worst = bars.low if trade["side"] > 0 else bars.high
+        widest = np.abs(worst[first : last + 1, symbol] - trade["entry"]).max()
+        assert trade["mae"] <= max(widest, abs(trade["entry"] - trade["exit"])) + 1e-9
 
 
 @given(st.integers(0, 2**31))
