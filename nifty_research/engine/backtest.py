@@ -253,10 +253,12 @@ class DayTable(NamedTuple):
 
 def day_table(
     bars: Bars,
-    days: Sequence[DayRules],  # one a day of the bars
+    days: Sequence[DayRules],  # one a day that is traded
+    start: int = 0,  # first row that is traded
 ) -> DayTable:
-    "Day rules as the loop reads them; DataError where a day has none."
-    wanted, starts = _days_wanted(bars, days), day_starts(bars)
+    "Day rules as the loop reads them; DataError where a day that is traded has none."
+    starts = day_starts(bars)
+    wanted = _days_wanted(bars, days, int(np.searchsorted(starts, start, "right")) - 1)
     listings = np.stack([day.listings.view(np.uint8) for day in wanted]).view(LISTING)
     returns, windows = _known_returns(wanted, len(bars.symbols))
     return DayTable(
@@ -286,7 +288,7 @@ def backtest(
     "Run the platform's rules over bars and scores; DataError where shapes or days do not fit."
     lean = entry if lean is None else lean
     _check_shapes(bars, entry=entry, exit=exit_, lean=lean, atr=atr, flags=flags)
-    table = days if isinstance(days, DayTable) else day_table(bars, days)
+    table = days if isinstance(days, DayTable) else day_table(bars, days, start)
     positions, account = _state_at(bars, start, capital_paise, state)
     desk = new_desk(
         rules, table.listings[0], table.rates[0], returns=table.returns[:0],
@@ -367,11 +369,15 @@ def _known_returns(days: Sequence[DayRules], symbols: int) -> tuple[Floats, Inte
     return np.concatenate(list(tables.values())), np.array(windows, np.int64)
 
 
-def _days_wanted(bars: Bars, days: Sequence[DayRules]) -> list[DayRules]:
+def _days_wanted(
+    bars: Bars,
+    days: Sequence[DayRules],
+    first: int,  # day that is traded first; those before it only fill their place
+) -> list[DayRules]:
     "The rules of each day of the bars."
     known = {day.day: day for day in days}
     wanted: list[date] = bars.days()
-    missing = [day for day in wanted if day not in known]
+    missing = [day for day in wanted[first:] if day not in known]
     if missing:
         raise DataError(
             "no day rules",
@@ -379,7 +385,7 @@ def _days_wanted(bars: Bars, days: Sequence[DayRules]) -> list[DayRules]:
             value=missing[0].isoformat(),
             remedy="make them with `days_of` for every day of the bars",
         )
-    return [known[day] for day in wanted]
+    return [known.get(day, known[wanted[first]]) for day in wanted]
 
 
 def _state_at(

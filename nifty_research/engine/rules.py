@@ -261,16 +261,20 @@ def dated_days(
     settings: Settings,
     actions: pd.DataFrame | None = None,  # ACTION_COLUMNS of data.actions
     bands: Mapping[str, float] | None = None,  # symbol -> band around the last close
+    *,
+    start: int = 0,  # first row that is traded; days before it are known, but have no rules
 ) -> list[DayRules]:
-    "Day rules for every day of the bars, each with what it may know of the days before it."
+    "Day rules for every day that is traded, each with what it may know of the days before it."
     history, product = daily_history(bars, actions), settings.account.product
     width = None
     if bands:
         width = np.array([bands.get(symbol, np.nan) for symbol in bars.symbols])
     prices, classes = _price_tables(bars, history)
     sectors, seen = _sectors(bars.symbols), settings.risk.correlation_days
-    found = []
+    found, first = [], int(np.searchsorted(history.starts, start, "right")) - 1
     for place, day in enumerate(bars.days()):
+        if place < first:
+            continue
         one = _day_rules(day, prices[place], classes[place], sectors, product)
         found.append(with_history(one, history, place, seen, width))
     return found

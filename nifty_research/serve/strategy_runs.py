@@ -89,7 +89,7 @@ class _Ground:
         "Day rules and flags of some bars."
         bars = market.bars
         flags = bar_flags(bars.index, bars.symbols, bars.interval_minutes, settings)
-        return cls(market, settings, dated_days(bars, settings), flags)
+        return cls(market, settings, dated_days(bars, settings, start=market.start), flags)
 
     def play(self, view: View) -> BacktestResult:
         "The account of one view."

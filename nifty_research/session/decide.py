@@ -105,7 +105,7 @@ def backtest_of(
         view.scores.exit,
         view.atr,
         rules_of(settings, bars.interval_minutes),
-        dated_days(bars, settings),
+        dated_days(bars, settings, start=start),
         flags=bar_flags(bars.index, bars.symbols, bars.interval_minutes, settings),
         capital_paise=settings.account.capital_paise,
         lean=view.scores.lean,
