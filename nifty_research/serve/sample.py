@@ -20,7 +20,8 @@ from ..core.settings import Settings, load_settings
 from ..data.bars import Bars
 from ..data.synthetic import synthetic_bars
 from ..engine.backtest import BacktestResult
-from ..engine.book import BarPhase, Denial, Purpose, Reason, moment_of
+from ..engine.book import BarPhase, Denial, Purpose, Reason, Role, moment_of
+from ..execution.messages import CANCELS, ROLES, WORDS
 from ..ledger.journal import Journal
 from ..market.calendar import previous_session
 from ..market.charges import HEADS
@@ -34,27 +35,27 @@ __all__ = ['Entry', 'backtest_entries', 'sample_entries', 'write_session']
 # %% ../../nbs/serve/sample.ipynb #abf53cbf
 Entry = tuple[str, dict[str, Any]]  # kind and payload, as `Journal.append_many` takes them
 
-_NEW = (Purpose.ENTRY, Purpose.STOP)
+_NEW = (Purpose.ENTRY, Purpose.STOP, Purpose.PART)
 
 
 @dataclass
 class _Tags:
-    "The working orders by symbol, and the next free tag."
+    "The working orders by symbol and role, and the next free tag."
 
-    entry: dict[int, str] = field(default_factory=dict)
-    exit: dict[int, str] = field(default_factory=dict)
+    working: dict[tuple[int, Role], str] = field(default_factory=dict)
     made: int = 0
 
     def of_request(self, symbol: int, purpose: Purpose) -> str:
         "Tag of the order that a request places or changes."
-        orders = self.entry if purpose in (Purpose.ENTRY, Purpose.CANCEL_ENTRY) else self.exit
-        if purpose in _NEW or symbol not in orders:
+        place = (symbol, ROLES.get(purpose, Role.EXIT))
+        if purpose in _NEW or place not in self.working:
             self.made += 1
-            orders[symbol] = f"S{self.made:06d}"
-        return orders[symbol]
+            self.working[place] = f"S{self.made:06d}"
+        return self.working[place]
 
-    def of_fill(self, symbol: int, is_entry: bool) -> str:
-        return (self.entry if is_entry else self.exit).pop(symbol)
+    def ended(self, symbol: int, role: Role) -> str:
+        "Tag of an order that works no more."
+        return self.working.pop((symbol, role))
 
 # %% ../../nbs/serve/sample.ipynb #94a404d5
 class _Teller:
@@ -84,10 +85,9 @@ class _Teller:
 
     def end_of_day(self, row: int) -> Iterator[Entry]:
         "What still works expires, and the day is closed."
-        for orders in (self.tags.entry, self.tags.exit):
-            for tag in orders.values():
-                yield "order closed", _closed(tag, "EXPIRED", "end of the day")
-            orders.clear()
+        for tag in self.tags.working.values():
+            yield "order closed", _closed(tag, "EXPIRED", "end of the day")
+        self.tags.working.clear()
         said = self._worth(row)
         yield "day closed", {"day": self.bars.index[row].date().isoformat(), **said}
 
@@ -125,7 +125,7 @@ class _Teller:
         purpose, symbol = Purpose(int(intent["purpose"])), int(intent["symbol"])
         tag = self.tags.of_request(symbol, purpose)
         quantity = int(intent["quantity"])
-        words = purpose.name.lower().replace("_", " ")
+        words = WORDS[purpose]
         yield (
             "intent",
             {
@@ -141,14 +141,15 @@ class _Teller:
             },
         )
         yield "order acknowledged", {"tag": tag, "order_id": f"9{tag[1:]}", "purpose": words}
-        if purpose in (Purpose.CANCEL_ENTRY, Purpose.CANCEL_EXIT):
-            self.tags.of_fill(symbol, purpose == Purpose.CANCEL_ENTRY)
+        if purpose in CANCELS:
+            self.tags.ended(symbol, CANCELS[purpose])
             yield "order closed", _closed(tag, "CANCELLED", "good for one bar")
 
     def _fill(self, fill: Any, moment: str) -> Iterator[Entry]:
         symbol, quantity = int(fill["symbol"]), int(fill["quantity"])
-        is_entry = int(fill["reason"]) == Reason.NONE
-        tag = self.tags.of_fill(symbol, is_entry)
+        reason = Reason(int(fill["reason"]))
+        role = {Reason.NONE: Role.ENTRY, Reason.PROFIT_LOCK: Role.PART}.get(reason, Role.EXIT)
+        tag = self.tags.ended(symbol, role)
         price = float(fill["price"])
         yield (
             "fill",
@@ -163,7 +164,7 @@ class _Teller:
                 "value_paise": int(fill["value"]),
                 "time": moment,
                 "charges": dict(zip(HEADS, (int(x) for x in fill["heads"]), strict=True)),
-                "purpose": "entry" if is_entry else _words(int(fill["reason"])),
+                "purpose": _words(reason) or "entry",
             },
         )
         yield "order closed", _closed(tag, "COMPLETE", "")
