@@ -127,10 +127,12 @@ _INDEXED = frozenset(("days", "rolling", "months"))
 
 def write_spreadsheet(sheet: TearSheet, path: Path) -> None:
     "Every table, every day and every trade as a spreadsheet."
+    import xlsxwriter
+
     options: Mapping[str, Any] = {
         "options": {"nan_inf_to_errors": True, "strings_to_formulas": False}
     }
-    with pd.ExcelWriter(path, engine="xlsxwriter", engine_kwargs=options) as writer:
+    with pd.ExcelWriter(path, engine=xlsxwriter.__name__, engine_kwargs=options) as writer:
         for name, frame in sheets(sheet).items():
             _plain(frame).to_excel(writer, sheet_name=name[:31], index=name in _INDEXED)
             page = writer.sheets[name[:31]]
