@@ -317,6 +317,7 @@ MODULES = {  # parts that a module of their own measures, by its `figures(data, 
     "risk": "nifty_research.cli.bench_risk",
     "statistics": "nifty_research.cli.bench_statistics",
     "report": "nifty_research.cli.bench_report",
+    "sweep": "nifty_research.cli.bench_sweep",
 }
 PARTS = ("engine", "session", "parity", *MODULES)
 

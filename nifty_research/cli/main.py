@@ -47,6 +47,7 @@ from .output import error_block, exit_code_of, print_result, text_table
 from .proving import prove_command
 from .risk import risk_app
 from .strategy_report import report_command
+from .sweep import sweep_command
 from .tear_sheet import tear_sheet_command
 from .trials import trials_command
 from ..core.errors import ExitCode
@@ -104,6 +105,9 @@ app.command("report", epilog="Example: nifty report --interval day --out report.
 )
 app.command("tearsheet", epilog="Example: nifty tearsheet --strategy macd --out sheet.html")(
     tear_sheet_command
+)
+app.command("sweep", epilog="Example: nifty sweep --grid fast=3:12 --grid slow=15,20,30")(
+    sweep_command
 )
 app.command("trials", epilog="Example: nifty trials moving_average")(trials_command)
 
