@@ -10,8 +10,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
 
-import numpy as np
-
 from ..core.sections import PortfolioRisk
 from ..data.bars import FloatArray
 from .components import Components, scenario_components

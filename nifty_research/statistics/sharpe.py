@@ -14,7 +14,6 @@ import numpy as np
 
 from ..core.errors import DataError
 from nifty_research.statistics.samples import (
-    Floats,
     as_series,
     as_table,
     check_count,
