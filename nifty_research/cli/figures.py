@@ -123,7 +123,8 @@ def backtest_summary(
     }
     summary = summary_of(_folded(bars, start, result, said))
     deepest, fraction = _deepest(result.equity[start:], settings.account.capital_paise)
-    opened = np.isin(result.intents["purpose"], (Purpose.ENTRY.value, Purpose.STOP.value))
+    placed = (Purpose.ENTRY.value, Purpose.STOP.value, Purpose.PART.value)
+    opened = np.isin(result.intents["purpose"], placed)
     codes = Counter(int(code) for code in result.denials["code"])
     return replace(
         summary,
