@@ -20,12 +20,17 @@ import numpy as np
 import pandas as pd
 
 from .measure import Figure, Say, below, median_seconds
-from .tear_sheet import DAILY
 from ..core.settings import Settings, load_settings
 from ..data.bars import COLUMNS, Bars
 from ..engine.tear_sheet import TearSheet, headline
 from ..engine.trades import trades_of
-from ..serve.report_bars import DAY, ReportBars, Wanted, report_bars
+from nifty_research.serve.report_bars import (
+    DAILY_ACCOUNT,
+    DAY,
+    ReportBars,
+    Wanted,
+    report_bars,
+)
 from ..serve.tear_sheet_page import tear_sheet_page
 from ..serve.tear_sheet_source import sheet_of_bars
 
@@ -47,7 +52,7 @@ def market_of(
 
 def _own_settings(place: Path) -> Settings:
     "Delivery, a ledger of its own, and no halt that would end the record early."
-    words = DAILY | {
+    words = DAILY_ACCOUNT | {
         "risk.drawdown": "0.90",
         "paths.ledger": str(place / "ledger.sqlite"),
         "strategy.name": "moving_average",

@@ -265,7 +265,7 @@ def sweep_command(
 ) -> None:
     "Backtest a grid of settings; what is finished is not run again."
     from nifty_research.core.settings import load_settings
-    from nifty_research.serve.report_bars import Wanted, report_bars
+    from nifty_research.serve.report_bars import DAILY_ACCOUNT, DAY, Wanted, report_bars
 
     chosen = assignments(assigned or ()) | ({"strategy.name": strategy} if strategy else {})
     settings = load_settings(profile=profile, overrides=chosen)
@@ -282,9 +282,8 @@ def sweep_command(
         names_of(symbols),
     )
     market = report_bars(bars, settings, wanted)
-    if market.bars.interval_minutes == 1440 and "account.product" not in chosen:
-        delivery = chosen | {"account.product": "CNC"}  # daily positions are carried
-        settings = load_settings(profile=profile, overrides=delivery)
+    if market.bars.interval_minutes == DAY:
+        settings = load_settings(profile=profile, overrides=DAILY_ACCOUNT | chosen)
     table = sweep(
         market.bars, settings, wanted_grid, store=store or settings.paths.store / "sweeps",
         scheduler=scheduler, workers=workers, start=market.start, tries=tries,

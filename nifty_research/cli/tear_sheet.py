@@ -26,12 +26,8 @@ from ..core.errors import UsageError
 if TYPE_CHECKING:
     from nifty_research.engine.tear_sheet import TearSheet
 
-_DAY = 1440
-# Positions of daily bars are carried: in delivery, and for longer than a day.
-DAILY = {"account.product": "CNC", "risk.time_stop_hours": "0"}
-
 # %% auto #0
-__all__ = ['DAILY', 'index_of_text', 'sheet_of_choice', 'tear_sheet_command']
+__all__ = ['index_of_text', 'sheet_of_choice', 'tear_sheet_command']
 
 # %% ../../nbs/cli/tear_sheet.ipynb #b6d74f88
 def index_of_text(
@@ -67,7 +63,7 @@ def sheet_of_choice(
 ) -> TearSheet:
     "Bars, settings and the tear sheet from what was typed, with progress on standard error."
     from nifty_research.core.settings import load_settings
-    from nifty_research.serve.report_bars import Wanted, report_bars
+    from nifty_research.serve.report_bars import DAILY_ACCOUNT, DAY, Wanted, report_bars
     from nifty_research.serve.tear_sheet_source import sheet_of_bars
 
     chosen = dict(overrides or {})
@@ -84,8 +80,8 @@ def sheet_of_choice(
     with Meter("tear sheet", 3) as meter:
         meter.show(0, note="reading bars")
         market = report_bars(bars, settings, wanted)
-        if market.bars.interval_minutes == _DAY:
-            settings = load_settings(profile=profile, overrides=DAILY | chosen)
+        if market.bars.interval_minutes == DAY:
+            settings = load_settings(profile=profile, overrides=DAILY_ACCOUNT | chosen)
         meter.show(1, note=f"trading {settings.strategy.name}")
         is_list = not symbols and (bars is None or bars.is_dir())
         return sheet_of_bars(market, settings, universe_known=is_list, index=index)

@@ -55,6 +55,12 @@ def _fit(
     like: object,  # What it is now
 ) -> object:
     "A value of the kind that a parameter has; numpy's numbers become plain ones."
+    wrong = SettingsError(
+        f"the parameter {name} is of another kind",
+        where="engine.vectorbt_bridge",
+        value=value,
+        remedy=f"give values such as {like!r}",
+    )
     try:
         if isinstance(like, bool):
             if isinstance(value, bool | np.bool_):
@@ -66,14 +72,9 @@ def _fit(
             return float(cast(Any, value))
         elif isinstance(value, type(like)):
             return value
-    except (TypeError, ValueError):
-        pass
-    raise SettingsError(
-        f"the parameter {name} is of another kind",
-        where="engine.vectorbt_bridge",
-        value=value,
-        remedy=f"give values such as {like!r}",
-    )
+    except (TypeError, ValueError) as error:
+        raise wrong from error
+    raise wrong
 
 
 def parameters_of(strategy: Strategy) -> dict[str, object]:

@@ -27,7 +27,6 @@ __all__ = ['SESSIONS_A_YEAR', 'Signals', 'signals', 'charge_fractions', 'year_of
 # %% ../../nbs/engine/vectorbt_signals.ipynb #379e2a0b
 _ENTER_LONG, _LEAVE_LONG, _ENTER_SHORT, _LEAVE_SHORT = 1, 2, 4, 8
 _ENTER, _LEAVE = 5, 10
-_DAY_MINUTES = 1_440
 
 
 @kernel
@@ -163,7 +162,8 @@ def signals(
             value=f"{len(entry)} rows of scores, {len(bars.index)} of bars",
             remedy="give the bars that the indicator was run on",
         )
-    flags = _flags_of(bars, settings) if flags is None else flags
+    if flags is None:
+        flags = bar_flags(bars.index, bars.symbols, bars.interval_minutes, settings)
     thresholds = _thresholds(scored, len(entry.columns), settings.risk.minimum_confidence)
     bits = np.empty(entry.shape, np.uint8)
     _read_scores(
@@ -174,13 +174,6 @@ def signals(
     kinds = (_ENTER_LONG, _LEAVE_LONG, _ENTER_SHORT, _LEAVE_SHORT)
     frames = [pd.DataFrame((bits & kind) > 0, entry.index, entry.columns) for kind in kinds]
     return Signals(frames[0], frames[1], frames[2], frames[3], alternate)
-
-
-def _flags_of(bars: Bars, settings: Settings) -> Flags:
-    "Flags of the bars; a bar of a whole day has no hours, and its close decides for the next day."
-    if bars.interval_minutes >= _DAY_MINUTES:
-        return np.zeros(bars.shape, np.uint8)
-    return bar_flags(bars.index, bars.symbols, bars.interval_minutes, settings)
 
 
 def _thresholds(scored: Any, columns: int, least: float) -> Floats:

@@ -28,10 +28,12 @@ from ..market.rules import subjects
 from ..session.market import universe
 
 # %% auto #0
-__all__ = ['DAY', 'ReportBars', 'Wanted', 'first_charged_day', 'report_bars']
+__all__ = ['DAY', 'DAILY_ACCOUNT', 'ReportBars', 'Wanted', 'first_charged_day', 'report_bars']
 
 # %% ../../nbs/serve/report_bars.ipynb #8a0e3a1e
 DAY = 1440  # Minutes of a daily bar, by convention
+# Positions of daily bars are carried: in delivery, and for longer than the day of the time stop.
+DAILY_ACCOUNT = {"account.product": "CNC", "risk.time_stop_hours": "0"}
 
 
 @dataclass(frozen=True)

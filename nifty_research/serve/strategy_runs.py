@@ -16,7 +16,7 @@ from ..data.bars import Bars, FloatArray
 from ..engine.backtest import BacktestResult, backtest
 from ..engine.book import Flags, Floats
 from ..engine.rules import DayRules, bar_flags, dated_days, rules_of
-from .report_bars import ReportBars
+from .report_bars import DAILY_ACCOUNT, ReportBars
 from .strategy_account import StrategyRun, run_of
 from .strategy_trial import NEVER_HALTED
 from ..strategies.contract import Indicators, Scores, Strategy, check_scores
@@ -37,7 +37,7 @@ def trial_settings(
     daily: bool = False,
 ) -> Settings:
     "Settings with the ensemble seated and the halt by drawdown lifted."
-    chosen = {"account.product": "CNC", "risk.time_stop_hours": "0"} if daily else {}
+    chosen = DAILY_ACCOUNT if daily else {}
     return load_settings(
         profile=profile,
         overrides=chosen | dict(overrides or {}) | {"strategy.name": ENSEMBLE} | NEVER_HALTED,

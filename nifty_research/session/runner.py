@@ -44,9 +44,9 @@ from ..strategies.proof_verdicts import require_proved
 from ..strategies.seating import seated
 
 # %% auto #0
-__all__ = ['POLL_S', 'started_payload', 'Run', 'started_anew', 'started_again', 'require_unfinished', 'prepare_run',
-           'start_papermill', 'kernel_pid', 'stop_on_signal', 'signal_kernel', 'wait', 'missing_verdict', 'saved_line',
-           'ended_event', 'last_words', 'run_session', 'outcome_of']
+__all__ = ['POLL_S', 'started_payload', 'Run', 'require_whole_fills', 'started_anew', 'started_again', 'require_unfinished',
+           'prepare_run', 'start_papermill', 'kernel_pid', 'stop_on_signal', 'signal_kernel', 'wait', 'missing_verdict',
+           'saved_line', 'ended_event', 'last_words', 'run_session', 'outcome_of']
 
 # %% ../../nbs/session/runner.ipynb #acd1276f
 def started_payload(
@@ -101,6 +101,17 @@ class Run:
         return self.notebook.with_suffix(".log")
 
 
+def require_whole_fills(settings: Settings) -> None:
+    "SettingsError where a session is asked for what only a backtest can do: fills in pieces."
+    if settings.execution.volume_share > 0.0:
+        raise SettingsError(
+            "a session's orders are filled whole at the local exchange",
+            where="[execution] volume_share",
+            value=settings.execution.volume_share,
+            remedy="Set it to 0 for sessions; backtests, reports and sweeps take it.",
+        )
+
+
 def started_anew(request: SessionRequest, settings: Settings, journal: Journal) -> dict[str, Any]:
     "The payload of a new run, once its strategy loads and its market is on disk."
     if request.run in journal.sessions():
@@ -110,6 +121,7 @@ def started_anew(request: SessionRequest, settings: Settings, journal: Journal) 
             value=request.run,
             remedy="Give a new name, or go on with that run: --resume.",
         )
+    require_whole_fills(settings)
     require_proved(Decider(settings).strategies, settings.market.interval_minutes)
     market = prepare_bars(settings, request.days, bars=request.bars, keep_good=request.keep_good)
     started = started_payload(request, settings, market)

@@ -10,7 +10,9 @@ import dataclasses
 import difflib
 import importlib
 import math
+import threading
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, cast, get_type_hints
 
@@ -21,6 +23,11 @@ from .contract import Strategy
 __all__ = ['strategy_names', 'load_strategy', 'strategy_parameters']
 
 # %% ../../nbs/strategies/registry.ipynb #766f9ad2
+# Python 3.11 parses wrongly when two threads parse at once; the threads of a sweep load strategies.
+_PARSING = threading.Lock()
+
+
+@lru_cache(maxsize=256)
 def _defines_strategy(source: str) -> bool:
     "Whether this module text has a dataclass with a `scores` method."
     try:
@@ -40,7 +47,9 @@ def strategy_names() -> list[str]:  # Sorted
     import nifty_research.strategies as room
 
     files = [file for folder in room.__path__ for file in Path(folder).glob("*.py")]
-    return sorted(f.stem for f in files if _defines_strategy(f.read_text(encoding="utf-8")))
+    sources = {file.stem: file.read_text(encoding="utf-8") for file in files}
+    with _PARSING:
+        return sorted(name for name, source in sources.items() if _defines_strategy(source))
 
 # %% ../../nbs/strategies/registry.ipynb #f72b524e
 _TRUTHS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}

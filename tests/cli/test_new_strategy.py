@@ -26,7 +26,9 @@ class Project:
         for file in ("pyproject.toml", "settings.ini", "Makefile"):
             shutil.copy(ROOT / file, folder)
         environment = {k: v for k, v in os.environ.items() if not k.startswith("NIFTY_")}
-        self.environment = environment | {"PYTHONPATH": str(folder)}
+        # A cache of its own: nobody has proved this strategy before.
+        own = {"PYTHONPATH": str(folder), "NIFTY_CACHE": str(folder.parent / "cache")}
+        self.environment = environment | own
 
     def run(self, *command: str) -> str:
         done = subprocess.run(

@@ -223,9 +223,12 @@ def test_a_day_is_a_bar_whose_close_decides_for_the_next() -> None:
     daily = Bars(days, ("INFY",), close, close + 1.0, close - 1.0, close, close, 1_440)
     scored = indicator_of(MovingAverage(fast=2, slow=5, threshold=0.1)).run(daily)
 
-    read = signals(scored, daily, load_settings(overrides={"risk.minimum_confidence": "0.1"}))
+    loose = {"risk.minimum_confidence": "0.1"}
+    carried = load_settings(overrides=loose | {"account.product": "CNC"})
+    of_the_day = load_settings(overrides=loose | {"account.product": "MIS"})
 
-    assert read.long_entries.to_numpy().sum() >= 2
+    assert signals(scored, daily, carried).long_entries.to_numpy().sum() >= 2
+    assert not signals(scored, daily, of_the_day).long_entries.to_numpy().any()
     assert year_of(daily) == pd.Timedelta(days=250)
 
 

@@ -13,7 +13,7 @@ import pytest
 
 import nifty_research.strategies
 from nifty_research.core.clock import WallClock
-from nifty_research.core.errors import ComplianceError
+from nifty_research.core.errors import ComplianceError, SettingsError
 from nifty_research.core.settings import load_settings
 from nifty_research.ledger.journal import Journal
 from nifty_research.session.request import SessionRequest
@@ -94,3 +94,12 @@ def test_a_run_does_not_go_on_with_a_leak(place: Path, write: Write) -> None:
         write(LOOKS_BACK)
         prepare_run(replace(request, resume=True), settings, journal)
         journal.release()
+
+
+def test_fills_in_pieces_are_for_backtests(place: Path) -> None:
+    overrides = {"market.interval_minutes": "15", "execution.volume_share": "0.1"}
+    with pytest.raises(SettingsError, match="filled whole") as refused:
+        settings = load_settings(overrides=overrides)
+        run_session(SessionRequest("in_pieces", DAY, overrides=overrides), settings)
+    assert "volume_share" in str(refused.value) and "Set it to 0" in str(refused.value)
+    assert not list(place.rglob("*-market.parquet"))
