@@ -7,12 +7,18 @@ from pathlib import Path
 
 import pytest
 
+from nifty_research.core.compiled import COMPILED_ROOMS
+
 PACKAGE = Path(__file__).resolve().parents[1] / "nifty_research"
 ROOMS = (
     "core market data indicators statistics learning strategies options risk engine ledger "
     "compliance broker exchange execution monitor session serve cli"
 ).split()
 MODULES = sorted(path for path in PACKAGE.glob("*/*.py") if path.name != "__init__.py")
+
+
+def test_compiled_rooms_are_those_down_to_the_engine() -> None:
+    assert list(COMPILED_ROOMS) == ROOMS[: ROOMS.index("engine") + 1]
 
 
 def rooms_imported(path: Path) -> set[str]:

@@ -18,22 +18,34 @@ from typing import Any, TypeVar, cast
 import numba
 
 import nifty_research
-from .errors import SettingsError
+from .errors import SettingsError, UsageError
 
 # %% auto #0
-__all__ = ['F', 'source_hash', 'cache_folder', 'kernel', 'inlined', 'in_place']
+__all__ = ['COMPILED_ROOMS', 'F', 'source_hash', 'cache_folder', 'kernel', 'inlined', 'in_place']
 
 # %% ../../nbs/core/compiled.ipynb #2d15758a
 _PACKAGE = "nifty_research"
+COMPILED_ROOMS = (
+    "core",
+    "market",
+    "data",
+    "indicators",
+    "statistics",
+    "learning",
+    "strategies",
+    "options",
+    "risk",
+    "engine",
+)
 
 
 def source_hash(
-    package: Path,  # Folder of a package
+    package: Path,  # Folder of the package
 ) -> str:  # 16 hexadecimal digits
-    "Hash of all Python sources below a folder, with the versions of numba and Python."
+    "Hash of the Python sources of all compiled rooms, with the versions of numba and Python."
     digest = hashlib.sha256(f"{numba.__version__} {sys.version}".encode())
-    for path in sorted(package.rglob("*.py")):
-        if path.name != "_modidx.py":
+    for room in COMPILED_ROOMS:
+        for path in sorted((package / room).rglob("*.py")):
             digest.update(f"\0{path.relative_to(package).as_posix()}\0".encode())
             digest.update(path.read_bytes())
     return digest.hexdigest()[:16]
@@ -105,14 +117,30 @@ F = TypeVar("F", bound=Callable[..., Any])
 _decorating = threading.Lock()
 
 
+def _require_compiled_room(
+    function: Callable[..., Any],
+    room: str,  # It lives in
+) -> None:
+    "Refuse code of a room whose sources the cache does not follow: it could be found stale."
+    if room not in COMPILED_ROOMS:
+        raise UsageError(
+            "compiled code of this room would not be noticed when it changes",
+            where=f"{function.__module__}.{function.__name__}",
+            value=room,
+            remedy=f"move the loop to one of the rooms {', '.join(COMPILED_ROOMS)}",
+        )
+
+
 def _compiled(
     function: F,
     **more: Any,  # Further options of numba
 ) -> F:
     "The compiled function, with its code kept on disk when it is of the package."
     options = {"nogil": True, "error_model": "numpy", "fastmath": False, **more}
-    if not function.__module__.startswith(_PACKAGE + "."):
+    package, _, rest = function.__module__.partition(".")
+    if package != _PACKAGE:
         return cast(F, numba.njit(function, **options))
+    _require_compiled_room(function, rest.partition(".")[0])
     folder = cache_folder()
     config: Any = numba.config  # its names are made at run time
     with _decorating:

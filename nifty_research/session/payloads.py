@@ -8,12 +8,12 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
+from ..data.tick_bars import BarBuilder
 from ..engine.book import BarPhase, Denial, Desk, Integers, Purpose, Reason, Records
 from ..engine.fill import to_paise
 from ..execution.messages import Fill
 from ..market.charges import HEADS
 from .record import iso, listed, packed_state
-from .window import BarBuilder
 from ..strategies.panel import View
 
 # %% auto #0

@@ -24,6 +24,7 @@ from ..core.errors import AuthenticationError, DataError, NetworkError
 from ..core.log import get_logger
 from ..core.settings import Settings
 from ..data.bars import Bars
+from ..data.tick_bars import BarBuilder
 from ..engine.book import LISTING, BarPhase, Purpose, Reason, Records, new_desk
 from ..engine.daily import daily_history
 from ..engine.events import apply_closed, apply_fill, open_day
@@ -51,7 +52,7 @@ from nifty_research.session.payloads import (
     votes_of,
 )
 from .record import Recorder, stamps_of
-from .window import BarBuilder, Window
+from .window import Window
 
 # %% auto #0
 __all__ = ['TOLD_KINDS', 'TOLD_NAMES', 'SessionPlan', 'Trader', 'latency_line']

@@ -97,16 +97,18 @@ def test_function_outside_the_package_is_not_cached(
     assert not list(tmp_path.rglob("*.nb?"))
 
 
-def test_hash_follows_every_source_and_its_name_but_not_the_index(tmp_path: Path) -> None:
-    (tmp_path / "room").mkdir()
-    called = tmp_path / "room" / "charges.py"
+def test_hash_follows_the_sources_that_may_be_compiled_and_their_names(tmp_path: Path) -> None:
+    (tmp_path / "market").mkdir()
+    called = tmp_path / "market" / "charges.py"
     called.write_text("RATE = 1\n")
     first = source_hash(tmp_path)
     called.write_text("RATE = 2\n")
     second = source_hash(tmp_path)
-    called.rename(tmp_path / "room" / "fees.py")
+    called.rename(tmp_path / "market" / "fees.py")
     third = source_hash(tmp_path)
     (tmp_path / "_modidx.py").write_text("d = {}\n")
+    (tmp_path / "serve").mkdir()
+    (tmp_path / "serve" / "page.py").write_text("TITLE = 1\n")
     assert len({first, second, third}) == 3
     assert source_hash(tmp_path) == third
 
@@ -143,6 +145,20 @@ def test_kernel_works_on_after_its_folder_was_pruned(
     late = kernel(floor_to_tick)
     compiled._prune(tmp_path / "nifty_research", keep=0, spared_s=0.0)
     assert late(99.99, 0.05) == 99.95
+
+
+def test_compiled_code_below_the_engine_is_refused(site: Path) -> None:
+    page = site / "nifty_research" / "serve" / "page.py"
+    page.parent.mkdir()
+    page.write_text(CALLED)
+    refused = """
+from nifty_research.core.errors import UsageError
+try:
+    from nifty_research.serve.page import rate
+except UsageError as error:
+    print(error.where, error.value)
+"""
+    assert run(site, refused) == "nifty_research.serve.page.rate serve"
 
 
 UPDATE = """

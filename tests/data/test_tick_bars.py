@@ -7,7 +7,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nifty_research.session.window import BarBuilder
+from nifty_research.data.tick_bars import BarBuilder
 
 PLACES = {101: 0, 102: 1, 103: 2}
 TICKS = st.lists(
