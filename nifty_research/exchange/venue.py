@@ -26,7 +26,7 @@ from .wire import KiteError
 from ..market.instruments import Instrument
 
 # %% auto #0
-__all__ = ['Publish', 'Turn', 'Venue']
+__all__ = ['Publish', 'Listen', 'Turn', 'Venue']
 
 # %% ../../nbs/exchange/venue.ipynb #152d1142
 @dataclass(frozen=True)
@@ -40,6 +40,7 @@ class Turn:
 
 
 Publish = Callable[[Order], None]
+Listen = Callable[[dict[str, float]], None]  # prices by symbol
 
 # %% ../../nbs/exchange/venue.ipynb #6a5a9642
 class Venue:
@@ -57,6 +58,7 @@ class Venue:
         self.publish = publish
         self.trades: list[Trade] = []
         self.turn = 0  # counts phases
+        self.listeners: list[Listen] = []  # told the prices of a phase once it is matched
         self._numbers = {"order": 0, "trade": 0}
 
     def _number(self, kind: str) -> int:
@@ -134,6 +136,10 @@ class Venue:
         if order_id not in account.orders:
             raise KiteError("GeneralException", f"Couldn't find that `order_id`: {order_id}.", 404)
         return account.orders[order_id]
+
+    def time(self) -> datetime:
+        "The exchange's time."
+        return self.market.now
 
     # ---- helpers --------------------------------------------------------------------------------
 
@@ -305,6 +311,9 @@ class Venue:
     ) -> Turn:
         self.turn += 1
         self._at(phase, start)
+        for prices in ticks:
+            for listen in self.listeners:
+                listen(prices)
         return Turn(phase, self.market.now, start, ticks)
 
     def _see(
