@@ -460,6 +460,19 @@ class Exchange(Section):
     lease_s: float = Field(
         description="Seconds an account stays reserved for a silent session", gt=0.0, le=3_600.0
     )
+    rate_limits: bool = Field(
+        description="Whether the local exchange refuses more calls than Kite allows"
+    )
+    daily_log_in: bool = Field(
+        description="Whether access tokens die at 06:00 of the exchange's clock"
+    )
+    settle_delivery: bool = Field(
+        description="Whether shares bought for delivery become holdings on the next day"
+    )
+    redirect_url: str = Field(description="Where a log-in is sent back to with its request token")
+    postback_url: str = Field(
+        description="Address on this computer that order updates are posted to; empty for none"
+    )
 
 
 class Session(Section):
