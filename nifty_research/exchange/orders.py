@@ -11,15 +11,21 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from ..core.money import paise
 from ..engine.book import OrderKind
 from .wire import KiteError, stamp
 
 # %% auto #0
-__all__ = ['FINAL', 'ORDER_TYPES', 'Order', 'Trade', 'whole', 'decimal', 'choice']
+__all__ = ['FINAL', 'ORDER_TYPES', 'VARIETIES', 'VALIDITIES', 'Order', 'Trade', 'whole', 'decimal', 'flag', 'choice']
 
 # %% ../../nbs/exchange/orders.ipynb #6f93b772
 FINAL = ("COMPLETE", "CANCELLED", "REJECTED")
 ORDER_TYPES = ("MARKET", "LIMIT", "SL", "SL-M")
+VARIETIES = ("regular", "amo", "co", "iceberg", "auction")
+VALIDITIES = ("DAY", "IOC", "TTL")
+_UNKNOWN_TO_THE_EXCHANGE = frozenset(
+    {"PUT ORDER REQ RECEIVED", "VALIDATION PENDING", "OPEN PENDING", "AMO REQ RECEIVED"}
+)
 
 
 @dataclass
@@ -52,11 +58,40 @@ class Order:
     changes: int = 0
     updated_at: datetime | None = None
     history: list[dict[str, Any]] = field(default_factory=list)
+    exchange: str = "NSE"
+    parent_order_id: str | None = None  # of a later leg of an iceberg, of the stop of a cover order
+    validity_ttl: int = 0  # minutes
+    disclosed_quantity: int = 0  # shown at a time; 0: all of it
+    meta: dict[str, Any] = field(default_factory=dict)
+    guid: str | None = None
+    algo_id: str | None = None
+    auction_number: str | None = None
+    more_tags: tuple[str, ...] = ()  # what the system itself adds
+    traded_value: int = 0  # paise of all executions
+    placing: dict[str, str] = field(default_factory=dict, repr=False)  # as it was asked for
 
     @property
     def is_final(self) -> bool:
         "Whether nothing more can happen to it."
         return self.status in FINAL
+
+    @property
+    def pending(self) -> int:
+        "Units that have not traded."
+        return self.quantity - self.filled_quantity
+
+    def answer(self) -> dict[str, Any]:
+        "What the reply to its placement says."
+        return {"order_id": self.order_id}
+
+    def trade(self, quantity: int, price: float) -> None:
+        "Count an execution; whether it was the last one is for the caller to say."
+        self.filled_quantity += quantity
+        self.traded_value += quantity * paise(price)
+        whole_price = self.filled_quantity == quantity  # spares the first one any rounding
+        self.average_price = (
+            price if whole_price else self.traded_value / self.filled_quantity / 100
+        )
 
     def move(self, moment: datetime, *statuses: str, message: str | None = None) -> None:
         "Pass through states, a row of history for each."
@@ -68,17 +103,18 @@ class Order:
 
     def record(self) -> dict[str, Any]:
         "The order in Kite's fields."
-        known = self.status not in ("PUT ORDER REQ RECEIVED", "VALIDATION PENDING", "OPEN PENDING")
+        known = self.status not in _UNKNOWN_TO_THE_EXCHANGE
         tags = [self.tag] if self.tag else []
         if self.market_protection > 0:
             tags += ["mktp", f"mktp:{self.market_protection:.2f}"]
+        tags += self.more_tags
         done = self.filled_quantity if self.status != "REJECTED" else 0
         updated = stamp(self.updated_at or self.placed_at)
         return {
             "placed_by": self.user_id,
             "order_id": self.order_id,
             "exchange_order_id": self.exchange_order_id if known else None,
-            "parent_order_id": None,
+            "parent_order_id": self.parent_order_id,
             "status": self.status,
             "status_message": self.status_message,
             "status_message_raw": self.status_message,
@@ -87,16 +123,16 @@ class Order:
             "exchange_timestamp": updated if known else None,
             "variety": self.variety,
             "modified": False,
-            "exchange": "NSE",
+            "exchange": self.exchange,
             "tradingsymbol": self.symbol,
             "instrument_token": self.token,
             "order_type": self.order_type,
             "transaction_type": "BUY" if self.is_buy else "SELL",
             "validity": self.validity,
-            "validity_ttl": 0,
+            "validity_ttl": self.validity_ttl,
             "product": self.product,
             "quantity": self.quantity,
-            "disclosed_quantity": 0,
+            "disclosed_quantity": self.disclosed_quantity,
             "price": self.price,
             "trigger_price": self.trigger_price,
             "average_price": self.average_price,
@@ -104,10 +140,17 @@ class Order:
             "pending_quantity": 0 if self.is_final else self.quantity - done,
             "cancelled_quantity": self.quantity - done if self.status == "CANCELLED" else 0,
             "market_protection": self.market_protection,
-            "meta": {},
+            "meta": self.meta,
             "tag": self.tag,
-            "guid": None,
-        } | ({"tags": tags} if tags else {})
+            "guid": self.guid,
+        } | self._sometimes(tags)
+
+    def _sometimes(self, tags: list[str]) -> dict[str, Any]:
+        "Fields that only some orders have."
+        found: dict[str, Any] = {"tags": tags} if tags else {}
+        if self.auction_number is not None:
+            found["auction_number"] = self.auction_number
+        return found
 
     def update(
         self,
@@ -142,7 +185,7 @@ class Trade:
         return {
             "trade_id": self.trade_id,
             "order_id": self.order.order_id,
-            "exchange": "NSE",
+            "exchange": self.order.exchange,
             "tradingsymbol": self.order.symbol,
             "instrument_token": self.order.token,
             "product": self.order.product,
@@ -182,6 +225,14 @@ def decimal(form: dict[str, str], name: str, default: float = 0.0) -> float:
             f"Invalid request (failed to decode `{name}`, got: `{text}` (expected float))",
         )
     return float(text)
+
+
+def flag(form: dict[str, str], name: str) -> bool:
+    "A field that is true or false, written in any case."
+    value = form.get(name, "").lower()
+    if value not in ("", "true", "false", "0", "1"):
+        raise KiteError("InputException", f"Invalid `{name}`: {value}.")
+    return value in ("true", "1")
 
 
 def choice(form: dict[str, str], name: str, allowed: tuple[str, ...], default: str = "") -> str:
