@@ -5,7 +5,6 @@
 # %% ../../nbs/exchange/account.ipynb #9980968d
 from __future__ import annotations
 
-import hashlib
 import secrets
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -13,11 +12,13 @@ from typing import Any
 
 from ..core.money import paise
 from ..engine.entries import margin_of
+from .credentials import Credentials
 from .orders import Order
+from .shares import Shares
 from .wire import KiteError, stamp
 
 # %% auto #0
-__all__ = ['Holding', 'Account', 'blocked', 'opens', 'deliverable', 'available', 'margins', 'carry_positions']
+__all__ = ['EXCHANGES', 'PRODUCTS', 'Holding', 'Account', 'blocked', 'opens', 'deliverable', 'available', 'carry_positions']
 
 # %% ../../nbs/exchange/account.ipynb #6db48023
 @dataclass
@@ -27,6 +28,7 @@ class Holding:
     symbol: str
     token: int
     product: str
+    exchange: str = field(default="NSE", kw_only=True)
     overnight_quantity: int = 0  # signed
     overnight_value: int = 0  # signed entry value
     close: float = 0.0  # previous close, for the day's profit
@@ -83,7 +85,7 @@ class Holding:
             average = buy_value / bought if quantity > 0 else sell_value / sold
         return {
             "tradingsymbol": self.symbol,
-            "exchange": "NSE",
+            "exchange": self.exchange,
             "instrument_token": self.token,
             "product": self.product,
             "quantity": quantity,
@@ -114,36 +116,56 @@ class Holding:
         }
 
 # %% ../../nbs/exchange/account.ipynb #c4336900
+EXCHANGES = ("NSE",)
+PRODUCTS = ("CNC", "MIS")
+
+
 @dataclass
-class Account:
+class Account(Credentials):
     "One client of the exchange."
 
-    user_id: str
-    api_key: str
-    api_secret: str = field(repr=False)
-    cash: int  # paise
-    margin_rate: dict[str, float]  # by product, fraction of value
-    access_token: str = field(default="", repr=False)
-    request_tokens: set[str] = field(default_factory=set, repr=False)
-    holdings: dict[tuple[str, str], Holding] = field(default_factory=dict)
+    cash: int = 0  # paise
+    margin_rate: dict[str, float] = field(default_factory=dict)  # by product, fraction of value
+    holdings: dict[tuple[str, str], Holding] = field(default_factory=dict)  # positions
     orders: dict[str, Order] = field(default_factory=dict)
+    demat: dict[str, Shares] = field(default_factory=dict)  # settled shares, by symbol
+    exchanges: tuple[str, ...] = EXCHANGES
+    products: tuple[str, ...] = PRODUCTS
+    demat_consent: str = "physical"  # empty: each sale of settled shares must be authorised
+    auction_numbers: dict[str, tuple[str, int]] = field(default_factory=dict)  # symbol, quantity
+    problem: KiteError | None = None  # answered to every call
+    lacks: set[str] = field(default_factory=set)  # features that the key may not use
+    redirect_url: str = ""  # registered with the key; empty: that of the settings
+    postback_url: str = ""
+    paid: dict[str, int] = field(default_factory=dict)  # paise of charges, by what they were for
+    _open: list[Order] = field(default_factory=list, repr=False)
+    _last_order: str = field(default="", repr=False)
 
-    def new_request_token(self) -> str:
-        "A token that one log-in may be made with."
-        token = secrets.token_hex(16)
-        self.request_tokens.add(token)
-        return token
+    def rate(self, product: str) -> float:
+        "Share of a value that a product ties up; all of it where no rate was agreed."
+        return self.margin_rate.get(product, 1.0)
 
-    def log_in(self, request_token: str, checksum: str) -> str:
-        "Exchange a request token for an access token; TokenException where either is wrong."
-        signed = f"{self.api_key}{request_token}{self.api_secret}".encode()
-        if request_token not in self.request_tokens or not secrets.compare_digest(
-            checksum.encode(), hashlib.sha256(signed).hexdigest().encode()
-        ):
-            raise KiteError("TokenException", "Token is invalid or has expired.", 403)
-        self.request_tokens.discard(request_token)
-        self.access_token = secrets.token_hex(16)
-        return self.access_token
+    def pay(self, amount: int, what: str) -> None:
+        "Take paise out of the cash."
+        self.cash -= amount
+        self.paid[what] = self.paid.get(what, 0) + amount
+
+    def working(self) -> list[Order]:
+        "Orders that are not finished, oldest first; finished ones are not looked at again."
+        fresh: list[Order] = []
+        for order in reversed(self.orders.values()):
+            if order.order_id == self._last_order:
+                break
+            fresh.append(order)
+        if fresh:
+            self._last_order = fresh[0].order_id
+        self._open = [one for one in (*self._open, *reversed(fresh)) if not one.is_final]
+        return self._open
+
+    def forget_orders(self) -> None:
+        "Begin a day without orders."
+        self.orders.clear()
+        self._open, self._last_order = [], ""
 
     def holding(self, symbol: str, token: int, product: str) -> Holding:
         "The position in a symbol and product, made when first needed."
@@ -158,11 +180,11 @@ class Account:
             "user_name": f"Paper account {self.user_id}",
             "user_shortname": self.user_id,
             "broker": "ZERODHA",
-            "exchanges": ["NSE"],
-            "products": ["CNC", "MIS"],
+            "exchanges": list(self.exchanges),
+            "products": list(self.products),
             "order_types": ["MARKET", "LIMIT", "SL", "SL-M"],
             "avatar_url": None,
-            "meta": {"demat_consent": "physical"},
+            "meta": {"demat_consent": self.demat_consent},
         }
 
     def session(self, moment: datetime) -> dict[str, Any]:
@@ -172,7 +194,7 @@ class Account:
             "access_token": self.access_token,
             "public_token": secrets.token_hex(16),
             "enctoken": "",
-            "refresh_token": "",
+            "refresh_token": self.refresh_token,
             "silo": "",
             "login_time": stamp(moment),
         }
@@ -185,33 +207,44 @@ def blocked(
     "Paise tied up by positions and working orders."
     total = 0
     for holding in account.holdings.values():
-        total += margin_of(abs(holding.open_value), account.margin_rate[holding.product])
-    for order in account.orders.values():
-        if not order.is_final and (opened := opens(account, order)):
+        if not _is_sale_of_shares(holding):
+            total += margin_of(abs(holding.open_value), account.rate(holding.product))
+    for order in account.working():
+        if opened := opens(account, order):
             value = opened * paise(last_price[order.symbol])
-            total += margin_of(value, account.margin_rate[order.product])
+            total += margin_of(value, account.rate(order.product))
     return total
 
 
+def _is_sale_of_shares(holding: Holding) -> bool:
+    "Whether a position is what was sold out of the demat account today."
+    return holding.product == "CNC" and holding.quantity < 0
+
+
 def opens(account: Account, order: Order) -> int:
-    "Shares by which an order would open, add to or turn round a position."
+    "Shares by which what is left of an order would open, add to or turn round a position."
+    if order.product == "CNC" and not order.is_buy:
+        return 0
+    left = order.quantity - order.filled_quantity
     holding = account.holdings.get((order.symbol, order.product))
     held = holding.quantity if holding else 0
     if held == 0 or (held > 0) == order.is_buy:
-        return order.quantity
-    return max(0, order.quantity - abs(held))
+        return left
+    return max(0, left - abs(held))
 
 
 def deliverable(account: Account, order: Order) -> int:
     "Shares held for delivery that no other order is about to sell."
     holding = account.holdings.get((order.symbol, order.product))
+    shares = account.demat.get(order.symbol)
+    settled = shares.sellable(account.demat_consent != "") if shares else 0
     promised = sum(
-        other.quantity
-        for other in account.orders.values()
-        if not (other is order or other.is_buy or other.is_final)
+        other.quantity - other.filled_quantity
+        for other in account.working()
+        if not (other is order or other.is_buy)
         and (other.symbol, other.product) == (order.symbol, order.product)
     )
-    return max(0, (holding.quantity if holding else 0) - promised)
+    return max(0, (holding.quantity if holding else 0) + settled - promised)
 
 
 def available(
@@ -224,55 +257,38 @@ def available(
     for holding in account.holdings.values():
         realised += holding.sold_value - holding.bought_value + holding.open_value
         realised -= holding.overnight_value
-        if holding.quantity:
+        if holding.quantity and not _is_sale_of_shares(holding):
             worth = holding.quantity * paise(last_price[holding.symbol])
             unrealised += worth - holding.open_value
     return realised + min(unrealised, 0) - blocked(account, last_price)
 
 
-def margins(
-    account: Account,
-    last_price: dict[str, float],
-) -> dict[str, Any]:
-    "Funds and margins of the equity segment in Kite's fields, rupees."
-    used, free = blocked(account, last_price) / 100, available(account, last_price) / 100
-    return {
-        "enabled": True,
-        "net": free,
-        "available": {
-            "adhoc_margin": 0,
-            "cash": free + used,
-            "opening_balance": account.cash / 100,
-            "live_balance": free,
-            "collateral": 0,
-            "intraday_payin": 0,
-        },
-        "utilised": {
-            "debits": used,
-            "exposure": used,
-            "m2m_realised": 0,
-            "m2m_unrealised": 0,
-            "option_premium": 0,
-            "payout": 0,
-            "span": 0,
-            "holding_sales": 0,
-            "turnover": 0,
-            "liquid_collateral": 0,
-            "stock_collateral": 0,
-            "delivery": 0,
-        },
-    }
-
-
 def carry_positions(
     account: Account,
     last_price: dict[str, float],
+    *,
+    settle: bool = False,  # what was bought or sold for delivery goes into the demat account
 ) -> None:
     "End of the day: settle what was closed, carry what is open, forget finished orders."
+    if settle:
+        for shares in account.demat.values():
+            shares.begin_day(last_price.get(shares.symbol, shares.close))
     for key, holding in list(account.holdings.items()):
         account.cash += holding.sold_value - holding.bought_value
         account.cash += holding.open_value - holding.overnight_value
         holding.carry(last_price[holding.symbol])
+        if settle and holding.product == "CNC" and holding.quantity:
+            _deliver(account, holding)
         if holding.quantity == 0:
             del account.holdings[key]
-    account.orders.clear()
+    account.demat = {name: one for name, one in account.demat.items() if one.total}
+    account.forget_orders()
+
+
+def _deliver(account: Account, holding: Holding) -> None:
+    "Move a day's delivery trades into the demat account and their price out of the cash."
+    fresh = Shares(holding.symbol, holding.token, close=holding.close)
+    shares = account.demat.setdefault(holding.symbol, fresh)
+    shares.settle(holding.quantity, holding.open_value)
+    account.cash -= holding.open_value
+    holding.overnight_quantity = holding.overnight_value = holding.open_value = 0

@@ -19,8 +19,9 @@ from starlette.routing import Route, WebSocketRoute
 
 from ..core.clock import IST
 from ..core.log import get_logger
-from .account import Account, margins
+from .account import Account
 from .candles import candles_of, token_of
+from .margins import margins
 from .stream import Hub
 from .venue import Venue
 from .wire import KiteError, failure, stamp, success
@@ -129,7 +130,7 @@ class Rest:
         account = self.venue.accounts.get(request.query_params.get("api_key", ""))
         if account is None:
             raise KiteError("InputException", "Invalid `api_key`.")
-        token = account.new_request_token()
+        token = account.new_request_token(self.venue.time())
         query = urlencode({"action": "login", "status": "success", "request_token": token})
         return RedirectResponse(f"http://127.0.0.1/?{query}", status_code=302)
 
@@ -139,7 +140,7 @@ class Rest:
         account = self.venue.accounts.get(form.get("api_key", ""))
         if account is None:
             raise KiteError("TokenException", "Incorrect `api_key` or `access_token`.", 403)
-        account.log_in(form.get("request_token", ""), form.get("checksum", ""))
+        account.log_in(form.get("request_token", ""), form.get("checksum", ""), self.venue.time())
         return success(account.session(self.venue.market.now))
 
     async def close_session(self, request: Request) -> Response:

@@ -40,7 +40,7 @@ class Turn:
 
 
 Publish = Callable[[Order], None]
-Listen = Callable[[dict[str, float]], None]  # prices by symbol
+Listen = Callable[[str, float, datetime], None]  # symbol, rupees, exchange's time
 
 # %% ../../nbs/exchange/venue.ipynb #6a5a9642
 class Venue:
@@ -58,7 +58,7 @@ class Venue:
         self.publish = publish
         self.trades: list[Trade] = []
         self.turn = 0  # counts phases
-        self.listeners: list[Listen] = []  # told the prices of a phase once it is matched
+        self.listeners: list[Listen] = []  # told every price of a phase once it is matched
         self._numbers = {"order": 0, "trade": 0}
 
     def _number(self, kind: str) -> int:
@@ -267,7 +267,11 @@ class Venue:
         moment = start.to_pydatetime()
         if moment.date() != self.market.now.date():
             for account in self.accounts.values():
-                carry_positions(account, self.market.last_price)
+                carry_positions(
+                    account,
+                    self.market.last_price,
+                    settle=self.settings.exchange.settle_delivery,
+                )
             self.trades.clear()
         self.market.now = moment
         self.market.open_day(moment)
@@ -312,8 +316,9 @@ class Venue:
         self.turn += 1
         self._at(phase, start)
         for prices in ticks:
-            for listen in self.listeners:
-                listen(prices)
+            for symbol, price in prices.items():
+                for listen in self.listeners:
+                    listen(symbol, price, self.market.now)
         return Turn(phase, self.market.now, start, ticks)
 
     def _see(
