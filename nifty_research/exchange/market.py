@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -22,13 +23,59 @@ from nifty_research.engine.rules import (
     tick_prices,
     with_history,
 )
-from .wire import Quote
-from ..market.instruments import Instrument, paper_instruments
-from ..market.members import has_derivatives
-from ..market.phases import continuous_windows
+from ..core.errors import UnknownRuleError
+from .listing import instruments_of, kind_of, segment_of
+from .packets import Quote
+from ..market.bands import flexed_band, price_band, protected_prices
+from ..market.instruments import Instrument
+from ..market.phases import Phase, Segment, segment_phase_at, segment_windows
 
 # %% auto #0
-__all__ = ['Market']
+__all__ = ['FIXED_BAND', 'Range', 'NO_BAND', 'first_band', 'wider_band', 'Market']
+
+# %% ../../nbs/exchange/market.ipynb #443f99eb
+_BANDS = {  # the group of the table price_bands by segment and kind
+    Segment.SHARE_WITH_DERIVATIVES: "share with derivatives",
+    Segment.OTHER_SHARE: "share without derivatives",
+}
+FIXED_BAND = 0.20  # of a share without derivatives; the day's list may say 2, 5 or 10 %
+Range = tuple[float, float]  # rupees
+NO_BAND: Range = (0.0, 0.0)
+
+
+def first_band(instrument: Instrument, segment: Segment, base: float, day: date) -> Range:
+    "Circuit limits of an instrument at the start of a day; zeros where there are none to know."
+    kind = kind_of(instrument)
+    if kind == "index" or kind.endswith("option") or instrument.tick_size <= 0:
+        return NO_BAND
+    group = _BANDS.get(segment, kind)
+    fraction = FIXED_BAND if segment is Segment.OTHER_SHARE else None
+    try:
+        return price_band(group, base, day, instrument.tick_size, fraction=fraction, nearest=True)
+    except UnknownRuleError:  # currencies and commodities
+        return NO_BAND
+
+
+def wider_band(
+    band: Range,
+    price: float,  # rupees, played beyond the band
+    base: float,
+    day: date,
+    tick: float,
+    flexes: int,  # so far
+) -> tuple[Range, int]:
+    "The band after it was widened so often that a played price lies inside, and how often that was."
+    step = 1 if price > band[1] else -1
+    flexes = flexes if flexes * step >= 0 else 0
+    for _ in range(40):
+        if band[0] <= price <= band[1]:
+            break
+        flexes += step
+        try:
+            band = flexed_band(base, day, tick, flexes)
+        except UnknownRuleError:  # before 2024-06-03 the steps are not known
+            band = (min(band[0], price), max(band[1], price))
+    return band, flexes
 
 # %% ../../nbs/exchange/market.ipynb #ff19c929
 class Market:
@@ -39,6 +86,10 @@ class Market:
         bars: Bars,  # warm-up and the days to play
         start: int,  # first row that is played
         settings: Settings,
+        *,
+        matching: str = "bars",  # "bars": the engine's fill model; "book": an order book each
+        listed: Sequence[Instrument] = (),  # instruments that are not made from their symbols
+        reference: Mapping[str, float] | None = None,  # rupees: last closes the bars do not have
     ) -> None:
         self.bars = bars
         self.start = start
@@ -49,19 +100,26 @@ class Market:
         self.now: datetime = bars.index[start].to_pydatetime()
         self.instruments: dict[str, Instrument] = {}
         self.by_token: dict[int, Instrument] = {}
+        self.matching = matching
+        self.given = {one.tradingsymbol: one for one in listed}
         self.rules = rules_of(settings, bars.interval_minutes)
         self.quotes: dict[str, Quote] = {}
-        self.last_price = reference_prices(bars, self.now.date())
+        self.last_price = reference_prices(bars, self.now.date()) | dict(reference or {})
+        self.opening: dict[str, float] = {}  # where the market will open, for the pre-open auction
         self.open_day(self.now)
 
     def open_day(self, moment: datetime) -> None:
         "New instruments (ticks change) and empty quotes for a day."
         day = moment.date()
-        classes = tick_prices(self.bars, day)
-        self.listings = self._listings(day)
-        instruments = paper_instruments(self.bars.symbols, day, classes)
-        self.instruments = {one.tradingsymbol: one for one in instruments}
-        self.by_token = {one.instrument_token: one for one in instruments}
+        if self.matching == "bars":
+            self.listings = self._listings(day)
+        self.listed = self._instruments(day)
+        self.instruments = {one.tradingsymbol: one for one in self.listed}
+        self.by_token = {one.instrument_token: one for one in self.listed}
+        self.segments = {name: segment_of(one, day) for name, one in self.instruments.items()}
+        self.base = dict(self.last_price)  # previous closes
+        self._flexes: dict[str, int] = {}  # how often a band was widened today
+        self.bands = {name: self._band(name) for name in self.instruments}
         seconds = int(moment.timestamp())
         self.quotes = {
             symbol: Quote(
@@ -69,9 +127,17 @@ class Market:
                 self.last_price[symbol],
                 close=self.last_price[symbol],
                 updated_at=seconds,
+                lower=self.bands[symbol][0],
+                upper=self.bands[symbol][1],
             )
             for symbol, one in self.instruments.items()
         }
+
+    def _instruments(self, day: date) -> list[Instrument]:
+        made = [symbol for symbol in self.bars.symbols if symbol not in self.given]
+        classes = tick_prices(self.bars, day)
+        listed = {one.tradingsymbol: one for one in instruments_of(made, day, classes)}
+        return [(listed | self.given)[symbol] for symbol in self.bars.symbols]
 
     def _listings(self, day: date) -> Records:  # LISTING, one a symbol
         "What the fill kernel must know of the day: ticks, usual volume and volatility."
@@ -101,11 +167,39 @@ class Market:
         quote.volume += volume
         quote.traded_at = quote.updated_at = int(moment.timestamp())
 
+    def _band(self, symbol: str) -> Range:
+        one, day = self.instruments[symbol], self.now.date()
+        return first_band(one, self.segments[symbol], self.base[symbol], day)
+
+    def widen(self, symbol: str, price: float) -> None:
+        "Widen a band that a played price has left."
+        low, high = band = self.bands[symbol]
+        if low <= price <= high or band == NO_BAND:
+            return
+        tick, flexes = self.instruments[symbol].tick_size, self._flexes.get(symbol, 0)
+        band, self._flexes[symbol] = wider_band(
+            band, price, self.base[symbol], self.now.date(), tick, flexes
+        )
+        self.bands[symbol] = band
+        self.quotes[symbol].lower, self.quotes[symbol].upper = band
+
+    def protection(self, symbol: str) -> Range | None:
+        "Between which prices an order in a derivative may lie, by the last price."
+        one = self.instruments[symbol]
+        if not one.is_derivative or one.exchange not in ("NFO", "BFO"):
+            return None
+        return protected_prices(
+            kind_of(one), self.last_price[symbol], self.now.date(), one.tick_size
+        )
+
     def takes_orders(self, symbol: str) -> bool:
         "Whether continuous trading is on for a symbol now."
-        day = self.now.date()
-        windows = continuous_windows(day, has_derivatives(symbol, day))
+        windows = segment_windows(self.now.date(), self.segments[symbol])
         return any(begin <= self.now < end for begin, end in windows)
+
+    def phase(self, symbol: str) -> Phase:
+        "What the exchange is doing with an instrument now."
+        return segment_phase_at(self.now, self.segments[symbol])
 
     def candles(self, symbol: str, begin: datetime, end: datetime) -> list[list[Any]]:
         "Closed bars of a symbol from `begin` to `end`, both included, as Kite's rows."
