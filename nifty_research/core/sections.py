@@ -473,6 +473,22 @@ class Exchange(Section):
     postback_url: str = Field(
         description="Address on this computer that order updates are posted to; empty for none"
     )
+    book_levels: int = Field(
+        description="Price levels that the market's own orders fill on each side of a book",
+        ge=1,
+        le=20,
+    )
+    book_level_inr: float = Field(
+        description="Rupees of the market's own orders at each level", gt=0.0, le=1e9
+    )
+    book_spread_ticks: int = Field(
+        description="Ticks between the market's own best bid and best offer", ge=1, le=100
+    )
+    prints_per_bar: int = Field(
+        description="Prices played for each bar where a book is matched against the wall clock",
+        ge=4,
+        le=60,
+    )
 
 
 class Session(Section):
