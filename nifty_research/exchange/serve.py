@@ -13,14 +13,9 @@ import socket
 import sys
 import traceback
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import uvicorn
-from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
 
 from ..core.errors import ExitCode, NetworkError, TradingSystemError
 from ..core.log import configure, get_logger
@@ -30,14 +25,18 @@ from ..engine.book import LISTING, RULES, BarPhase, OrderKind
 from ..engine.entries import margin_of
 from ..engine.fill import fill_in_band, protected_price
 from .account import Account
+from .admin import admin_application
+from .faults import Faults
+from .faultwire import App
 from .market import Market
 from .orders import Order
-from .rest import Faults, Rest, application
+from .rest import Faults as NoFaults
+from .rest import Rest, application
 from .stream import Hub, barrier_text
 from .venue import Venue
 
 # %% auto #0
-__all__ = ['LockStep', 'admin_application', 'bound_socket', 'account_of', 'load_compiled_code', 'serve', 'main']
+__all__ = ['LockStep', 'bound_socket', 'account_of', 'load_compiled_code', 'serve', 'main']
 
 # %% ../../nbs/exchange/serve.ipynb #1932e2b4
 class LockStep:
@@ -74,56 +73,6 @@ class LockStep:
         for client in list(self.hub.clients):
             await self.hub.send(client, text)
 
-# %% ../../nbs/exchange/serve.ipynb #74066a53
-def admin_application(
-    steps: LockStep, venue: Venue, faults: Faults, stop: asyncio.Event
-) -> Starlette:
-    "The application of the admin port."
-
-    async def acknowledge(request: Request) -> Response:
-        "Note that the client has finished with a barrier."
-        steps.acknowledge(int((await request.json())["sequence"]))
-        return JSONResponse({})
-
-    async def status(request: Request) -> Response:
-        "Where the clock stands, and who listens."
-        return JSONResponse(
-            {
-                "now": venue.market.now.isoformat(),
-                "sequence": steps.sequence,
-                "acknowledged": steps.acknowledged,
-                "finished": steps.finished,
-                "connections": len(steps.hub.clients),
-            }
-        )
-
-    async def fault(request: Request) -> Response:
-        "Bring about a fault that was asked for: slow replies or dead tokens."
-        wanted: dict[str, Any] = await request.json()
-        _log.info("fault ordered", **wanted)
-        if wanted["kind"] == "slow reply":
-            faults.slow_replies += [float(wanted["seconds"])] * int(wanted.get("count", 1))
-        elif wanted["kind"] == "token death":
-            for account in venue.accounts.values():
-                account.access_token = ""
-        else:
-            return JSONResponse({"unknown fault": wanted["kind"]}, status_code=400)
-        return JSONResponse({})
-
-    async def shut_down(request: Request) -> Response:
-        "Ask the process to end."
-        stop.set()
-        return JSONResponse({})
-
-    return Starlette(
-        routes=[
-            Route("/acknowledge", acknowledge, methods=["POST"]),
-            Route("/status", status, methods=["GET"]),
-            Route("/fault", fault, methods=["POST"]),
-            Route("/shutdown", shut_down, methods=["POST"]),
-        ]
-    )
-
 # %% ../../nbs/exchange/serve.ipynb #c128c522
 def bound_socket(host: str, port: int, setting: str) -> socket.socket:
     "A listening socket; NetworkError naming the setting where the port is taken."
@@ -154,7 +103,7 @@ def account_of(settings: Settings) -> Account:
     )
 
 
-def _server(app: Starlette) -> uvicorn.Server:
+def _server(app: App) -> uvicorn.Server:
     config = uvicorn.Config(
         app,
         log_level="error",
@@ -204,6 +153,7 @@ async def serve(settings: Settings, bars: Bars, start: int) -> None:
     updates: list[Order] = []
     venue = Venue(Market(bars, start, settings), [account_of(settings)], updates.append)
     hub, faults, stop = Hub(venue), Faults(), asyncio.Event()
+    faults.attach(venue, hub)
     secret = next(iter(venue.accounts.values())).api_secret
     venue.publish = lambda order: hub.pending.append(order.update(secret))
     steps = LockStep(venue, hub)
@@ -211,7 +161,7 @@ async def serve(settings: Settings, bars: Bars, start: int) -> None:
     public = bound_socket(host, settings.exchange.port, "exchange.port")
     admin = bound_socket(host, settings.exchange.admin_port, "exchange.admin_port")
     servers = [
-        _server(application(Rest(venue, hub, faults))),
+        _server(faults.middleware(application(Rest(venue, hub, NoFaults())))),
         _server(admin_application(steps, venue, faults, stop)),
     ]
     tasks = [
