@@ -8,11 +8,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from ..engine.book import Closed, Purpose, Role
+from ..engine.book import Closed, Purpose, Reason, Role
+from .answers import Said
 from .states import WorkingOrder
 
 # %% auto #0
-__all__ = ['WORDS', 'CANCELS', 'ROLES', 'Events', 'Request', 'shows', 'Fill', 'Ending', 'closed_by', 'update_event']
+__all__ = ['WORDS', 'CANCELS', 'ROLES', 'Events', 'Intent', 'Request', 'shows', 'Fill', 'Ending', 'closed_by', 'update_event']
 
 # %% ../../nbs/execution/messages.ipynb #043b3976
 WORDS = {
@@ -36,6 +37,36 @@ ROLES = CANCELS | {Purpose.ENTRY: Role.ENTRY, Purpose.PART: Role.PART}  # all ot
 
 
 @dataclass(frozen=True)
+class Intent:
+    "What somebody wants of one symbol's orders."
+
+    purpose: Purpose
+    symbol: int  # place in the session's symbols
+    quantity: int  # signed
+    price: float = 0.0  # trigger of a stop, limit of a target or of an entry that has one
+    score: float = 0.0
+    reason: str = ""
+    wish: str = ""  # name of the wish that it serves, so that it is not served twice
+    parent: str = ""  # tag of the intent that it is a slice of
+
+    @classmethod
+    def of(
+        cls,
+        row: Any,  # of INTENT
+    ) -> Intent:
+        "An intent of the engine."
+        reason = Reason(int(row["reason"]))
+        return cls(
+            Purpose(int(row["purpose"])),
+            int(row["symbol"]),
+            int(row["quantity"]),
+            float(row["price"]),
+            float(row["score"]),
+            "" if reason is Reason.NONE else reason.name.lower().replace("_", " "),
+        )
+
+
+@dataclass(frozen=True)
 class Request:
     "One intent, ready to be sent."
 
@@ -46,22 +77,27 @@ class Request:
     quantity: int = 0  # signed, of a resize
 
     @property
+    def is_for_exit(self) -> bool:
+        "Whether it closes or protects, and so may use what is kept for exits."
+        return self.is_cancel or self.order.role is not Role.ENTRY
+
+    @property
     def is_cancel(self) -> bool:
         "Whether it withdraws an order."
         return self.purpose in CANCELS
 
 # %% ../../nbs/execution/messages.ipynb #a283e492
-def shows(update: dict[str, Any], change: Request) -> bool:
+def shows(said: Said, change: Request) -> bool:
     "Whether what the broker says of an order has a change in it."
     if change.is_cancel:
         return False
     if change.purpose is Purpose.RESIZE:
-        return int(update.get("quantity") or 0) == abs(change.quantity)
+        return (said.quantity or 0) == abs(change.quantity)
     if change.purpose is Purpose.MOVE_STOP:
-        return abs(float(update.get("trigger_price") or 0.0) - change.price) < 1e-9
+        return abs((said.trigger_price or 0.0) - change.price) < 1e-9
     if change.purpose is Purpose.TARGET:
-        return abs(float(update.get("price") or 0.0) - change.price) < 1e-9
-    return update.get("order_type") in ("LIMIT", "MARKET")
+        return abs((said.price or 0.0) - change.price) < 1e-9
+    return said.order_type in ("LIMIT", "MARKET")
 
 # %% ../../nbs/execution/messages.ipynb #85adb99f
 Events = list[tuple[str, dict[str, Any]]]
@@ -94,13 +130,18 @@ def closed_by(reason: str) -> Closed:
     return Closed.EXPIRED if reason == "day ended" else Closed.CANCELLED
 
 
-def update_event(tag: str, update: dict[str, Any]) -> dict[str, Any]:
+def update_event(tag: str, said: Said) -> dict[str, Any]:
     "The journalled part of an order update."
-    names = "order_type quantity filled_quantity average_price trigger_price price".split()
-    return {name: update.get(name) for name in names} | {
+    return {
+        "order_type": said.order_type,
+        "quantity": said.quantity,
+        "filled_quantity": said.filled_quantity,
+        "average_price": said.average_price,
+        "trigger_price": said.trigger_price,
+        "price": said.price,
         "tag": tag,
-        "order_id": str(update["order_id"]),
-        "status": update["status"],
-        "message": update.get("status_message"),
-        "time": str(update.get("exchange_update_timestamp") or update.get("order_timestamp")),
+        "order_id": said.order_id,
+        "status": said.status,
+        "message": said.message,
+        "time": said.time,
     }

@@ -6,16 +6,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
-from ..broker.client import Broker, Outcome, Sent
-from ..core.clock import Clock
-from ..core.errors import AuthenticationError, ExecutionError
-from ..engine.book import Closed, Purpose, Reason, Records, Role
+from ..core.errors import InvalidAnswerError
+from ..engine.book import Closed
+from .answers import Said, understood
 from nifty_research.execution.messages import (
-    ROLES,
-    WORDS,
     Ending,
     Events,
     Fill,
@@ -24,206 +21,21 @@ from nifty_research.execution.messages import (
     shows,
     update_event,
 )
-from .states import FINAL, OVER, State, WorkingOrder
-from .tags import tag_of
+from .sending import Sender
+from .states import FINAL, State, WorkingOrder
 
 # %% auto #0
-__all__ = ['MOST_REFUSALS', 'OrderManager']
+__all__ = ['Heard', 'OrderManager', 'unreadable', 'rows_by_key']
 
 # %% ../../nbs/execution/orders.ipynb #45051eae
-MOST_REFUSALS = 3  # of one exit, before a person is called
+Heard = tuple[Events, list[Fill], list[Ending]]
 
 
 @dataclass
-class OrderManager:
-    "Orders of one session: at most one of each role a symbol."
+class OrderManager(Sender):
+    "Orders of one session, as far as they are known."
 
-    session: str
-    symbols: tuple[str, ...]
-    product: str  # MIS or CNC
-    protection_percent: float  # market protection of every market order
-    dwell_s: float  # how long an unanswered request is left before looking
-    broker: Broker
-    clock: Clock
-    orders: dict[str, WorkingOrder] = field(default_factory=dict)  # by tag
-    number: int = 0  # orders intended so far
-    booked: set[tuple[str, str]] = field(default_factory=set)  # order and trade ids
-    held_back: list[Request] = field(default_factory=list)  # intents of blocked symbols
-    doubtful_changes: dict[str, Request] = field(default_factory=dict)  # by tag
-    refusals: dict[int, tuple[datetime, int]] = field(default_factory=dict)  # of exits, by symbol
-
-    # ---- from intents to requests ---------------------------------------------------------------
-
-    def working(self, symbol: int, role: Role) -> WorkingOrder | None:
-        "The order of a symbol in this role that has not ended."
-        for order in reversed(self.orders.values()):
-            if order.symbol == symbol and order.role is role and order.state not in FINAL:
-                return order
-        return None
-
-    def is_blocked(self, symbol: int) -> bool:
-        "Whether something about a symbol is unknown."
-        return any(
-            order.symbol == symbol and (order.state is State.UNKNOWN or order.change_doubtful)
-            for order in self.orders.values()
-        )
-
-    def prepare(
-        self,
-        intents: Records,  # INTENT
-    ) -> tuple[list[Request], Events]:
-        "Requests for intents, and the intents' events; to be journalled before anything is sent."
-        requests, events = [], []
-        for intent in intents:
-            request = self._request(intent)
-            self.orders[request.order.tag] = request.order
-            requests.append(request)
-            events.append(("intent", self._intent_event(request, intent)))
-        return requests, events
-
-    def _request(self, intent: Any) -> Request:
-        purpose, symbol = Purpose(int(intent["purpose"])), int(intent["symbol"])
-        role, quantity = ROLES.get(purpose, Role.EXIT), int(intent["quantity"])
-        resting = self.working(symbol, role)
-        is_new = purpose in (Purpose.ENTRY, Purpose.STOP, Purpose.PART) or (
-            purpose is Purpose.EXIT and resting is None
-        )
-        if is_new:
-            self.number += 1
-            tag = tag_of(self.session, self.number)
-            resting = WorkingOrder(tag, symbol, role, quantity, WORDS[purpose])
-        if resting is None:
-            raise ExecutionError(
-                f"nothing to {WORDS[purpose]}: no order is working",
-                where=self.symbols[symbol],
-                remedy="Compare the journal with the order book before going on.",
-            )
-        if not is_new and purpose in (Purpose.TARGET, Purpose.EXIT):
-            resting = replace(resting, purpose=WORDS[purpose])
-        if purpose is Purpose.RESIZE:
-            resting = replace(resting, quantity=quantity)
-        return Request(resting, purpose, float(intent["price"]), is_new, quantity)
-
-    def _intent_event(self, request: Request, intent: Any) -> dict[str, Any]:
-        reason = Reason(int(intent["reason"]))
-        return {
-            "tag": request.order.tag,
-            "symbol": self.symbols[request.order.symbol],
-            "purpose": WORDS[request.purpose],
-            "side": "BUY" if int(intent["quantity"]) > 0 else "SELL",
-            "quantity": abs(int(intent["quantity"])),
-            "price": request.price or None,
-            "score": float(intent["score"]),
-            "reason": "" if reason is Reason.NONE else reason.name.lower().replace("_", " "),
-            "time": self.clock.now().isoformat(),
-        }
-
-    # ---- sending --------------------------------------------------------------------------------
-
-    def send(self, requests: list[Request]) -> tuple[Events, list[Ending]]:
-        "Send each request once; what the answers say."
-        events: Events = []
-        endings: list[Ending] = []
-        for one in requests:
-            request = replace(one, order=self.orders[one.order.tag])
-            if request.is_cancel and request.order.state is State.INTENDED:
-                endings.append(self._never_sent(request.order, events))
-                continue
-            if self.is_blocked(request.order.symbol):
-                self.held_back.append(request)
-                continue
-            outcome = self._send(request)
-            if outcome.error_type == "TokenException":
-                raise AuthenticationError(
-                    outcome.message,
-                    where=f"order {request.order.tag}",
-                    remedy="Log in again; what was sent is found again by its tag.",
-                )
-            events.append(self._answer(request, outcome))
-            if outcome.sent is Sent.REJECTED and not request.is_cancel:
-                self._count_refusal(request, outcome)
-                ended = self.orders[request.order.tag]
-                endings.append(Ending(ended, Closed.REJECTED, outcome.message))
-        return events, endings
-
-    def _never_sent(self, order: WorkingOrder, events: Events) -> Ending:
-        "Withdraw an order that is still held back: the broker never hears of it."
-        self.held_back = [one for one in self.held_back if one.order.tag != order.tag]
-        return self._end(order, "CANCELLED", "withdrawn before it was sent", events)
-
-    def _count_refusal(self, request: Request, outcome: Outcome) -> None:
-        "An exit that is refused again and again at one moment is a case for a person."
-        order, now = request.order, self.clock.now()
-        if order.role is not Role.EXIT:
-            return
-        moment, count = self.refusals.get(order.symbol, (now, 0))
-        self.refusals[order.symbol] = (now, count + 1 if moment == now else 1)
-        if self.refusals[order.symbol][1] > MOST_REFUSALS:
-            raise ExecutionError(
-                f"the broker refuses to close the position: {outcome.message}",
-                where=self.symbols[order.symbol],
-                value=order.order_id or order.tag,
-                remedy="Close it by hand; start the session again from its journal afterwards.",
-            )
-
-    def _send(self, request: Request) -> Outcome:
-        order, purpose = request.order, request.purpose
-        if request.is_cancel:
-            return self.broker.cancel(order.order_id)
-        if request.is_new:
-            return self._place(request)
-        if purpose is Purpose.MOVE_STOP:
-            return self.broker.modify(order.order_id, trigger_price=request.price)
-        if purpose is Purpose.RESIZE:
-            return self.broker.modify(order.order_id, quantity=abs(request.quantity))
-        if purpose is Purpose.TARGET:
-            return self.broker.modify(order.order_id, order_type="LIMIT", price=request.price)
-        return self.broker.modify(
-            order.order_id, order_type="MARKET", market_protection=self.protection_percent
-        )
-
-    def _place(self, request: Request) -> Outcome:
-        order = request.order
-        stop = {"order_type": "SL-M", "trigger_price": request.price}
-        kind = stop if request.purpose is Purpose.STOP else {"order_type": "MARKET"}
-        return self.broker.place(
-            exchange="NSE",
-            tradingsymbol=self.symbols[order.symbol],
-            transaction_type="BUY" if order.quantity > 0 else "SELL",
-            quantity=abs(order.quantity),
-            product=self.product,
-            validity="DAY",
-            tag=order.tag,
-            market_protection=self.protection_percent,
-            **kind,
-        )
-
-    def _answer(self, request: Request, outcome: Outcome) -> tuple[str, dict[str, Any]]:
-        order, now = self.orders[request.order.tag], self.clock.now()
-        if outcome.sent is Sent.CONFIRMED:
-            if request.is_new and order.state is State.INTENDED:
-                order = order.moved(State.ACCEPTED, order_id=outcome.order_id)
-            self.orders[order.tag] = order
-            return "order acknowledged", {
-                "tag": order.tag,
-                "order_id": order.order_id,
-                "purpose": WORDS[request.purpose],
-            }
-        if outcome.sent is Sent.UNKNOWN:
-            if request.is_new:
-                order = order.moved(State.UNKNOWN, doubtful_since=now)
-            else:
-                order = replace(order, change_doubtful=True, doubtful_since=now)
-                self.doubtful_changes[order.tag] = request
-            self.orders[order.tag] = order
-            return "order unknown", {"tag": order.tag, "message": outcome.message}
-        if request.is_new:
-            self.orders[order.tag] = order.moved(State.REJECTED)
-        return "order rejected", {
-            "tag": order.tag,
-            "error_type": outcome.error_type,
-            "message": outcome.message,
-        }
+    doubled: dict[str, str] = field(default_factory=dict)  # a second number under a tag: the tag
 
     # ---- what the stream and the book say --------------------------------------------------------
 
@@ -232,146 +44,224 @@ class OrderManager:
         update: dict[str, Any],
         *,
         looked: bool = False,  # it comes from the order book, asked after the dwell
-    ) -> tuple[Events, list[Fill], list[Ending]]:
+    ) -> Heard:
         "Apply what the broker says of an order, by its content; trades are booked once."
-        order = self._order_of(update)
-        events: Events = []
+        try:
+            said = understood(update)
+        except InvalidAnswerError as error:
+            return [unreadable("order", error)], [], []
+        order = self._order_of(said)
         if order is None:
-            return [("order update", update_event(update.get("tag") or "", update))], [], []
-        if not order.order_id or (order.change_doubtful and (looked or self._tells(order, update))):
-            order = self._settled(order, update)
-            events.append(("order found", {"tag": order.tag, "order_id": order.order_id}))
-        events.append(("order update", update_event(order.tag, update)))
-        status = update["status"]
-        if status == "COMPLETE" and order.state is State.FILLED:
-            return events, [], []
-        if status == "COMPLETE":
-            fills = self._new_fills(order)
+            return [("order update", update_event(said.tag, said))], [], []
+        if wrong := self._contradiction(order, said):
+            return [("break", wrong)], [], []
+        trades = self.broker.trades_of(said.order_id) if self._has_new(order, said) else []
+        order = replace(order, order_id=said.order_id)
+        try:
+            fills = self.trades.new_fills(order, trades, self.clock.now().tzinfo)
+        except InvalidAnswerError as error:
+            return [unreadable("trades", error)], [], []
+        return self._applied(order, said, fills, looked)
+
+    def _applied(self, order: WorkingOrder, said: Said, fills: list[Fill], looked: bool) -> Heard:
+        "Take in what an order's row says, and its new trades."
+        events: Events = []
+        known = self.orders[order.tag]
+        if not known.order_id or (known.change_doubtful and (looked or self._tells(known, said))):
+            events.append(("order found", {"tag": order.tag, "order_id": said.order_id}))
+        order = self._settled(known, said, looked)
+        events.append(("order update", update_event(order.tag, said)))
+        order = self._with_fills(order, fills)
+        fills = [replace(fill, order=order) for fill in fills]
+        if not said.is_over or order.state is State.FILLED:
+            return events, fills, []
+        missing = (said.filled_quantity or 0) - order.filled_quantity
+        if missing > 0 and not (looked and order.awaits_trades and order.looks):
+            looks = order.looks + 1 if looked and order.awaits_trades else order.looks
+            self.orders[order.tag] = replace(
+                order, awaits_trades=True, doubtful_since=self.clock.now(), looks=looks
+            )
+            return events, fills, []
+        made_up = self.trades.synthetic_fill(order, said, self.clock.now())
+        if made_up is not None:
+            order = self._with_fills(order, [made_up])
+            fills.append(replace(made_up, order=order))
+        order = replace(order, awaits_trades=False, doubtful_since=None, looks=0)
+        self.orders[order.tag] = order
+        return events, fills, self._over(order, said, events)
+
+    def _over(self, order: WorkingOrder, said: Said, events: Events) -> list[Ending]:
+        "Close an order that the broker has ended; the ending, unless it was filled or is known."
+        if said.status == "COMPLETE":
             self.orders[order.tag] = order.moved(State.FILLED)
             closed = {"tag": order.tag, "order_id": order.order_id}
             events.append(("order closed", closed | {"status": "COMPLETE", "reason": ""}))
-            return events, fills, []
-        if status not in ("CANCELLED", "REJECTED") or order.state in FINAL:
-            return events, [], []
-        return events, [], [self._end(order, status, update.get("status_message") or "", events)]
+            return []
+        if order.state in FINAL:
+            return []
+        rejected, reason = said.status == "REJECTED", said.message or ""
+        closed_as = Closed.REJECTED if rejected else closed_by(reason)
+        word = "EXPIRED" if closed_as is Closed.EXPIRED else "REJECTED" if rejected else "CANCELLED"
+        state = State.REJECTED if rejected else State(word.lower())
+        if State.EXPIRED is state and order.state not in (State.ACCEPTED, State.PARTLY_FILLED):
+            order = order.settled()
+        self.orders[order.tag] = order = order.moved(state)
+        closed = {"tag": order.tag, "order_id": order.order_id, "status": word, "reason": reason}
+        events.append(("order closed", closed))
+        return [Ending(order, closed_as, reason)]
 
-    def _end(self, order: WorkingOrder, status: str, reason: str, events: Events) -> Ending:
-        "Close an order that the broker cancelled or rejected."
-        rejected = status == "REJECTED"
-        order = order.moved(State.REJECTED if rejected else State.CANCELLED)
-        self.orders[order.tag] = order
-        closed = Closed.REJECTED if rejected else closed_by(reason)
-        word = "EXPIRED" if closed is Closed.EXPIRED else status
-        events.append(
-            (
-                "order closed",
-                {"tag": order.tag, "order_id": order.order_id, "status": word, "reason": reason},
-            )
-        )
-        return Ending(order, closed, reason)
+    def _order_of(self, said: Said) -> WorkingOrder | None:
+        return self.orders.get(said.tag) or self.orders.by_id(said.order_id)
 
-    def _order_of(self, update: dict[str, Any]) -> WorkingOrder | None:
-        tag = update.get("tag")
-        if tag in self.orders:
-            return self.orders[str(tag)]
-        for order in self.orders.values():
-            if order.order_id and order.order_id == str(update["order_id"]):
-                return order
+    def _contradiction(self, order: WorkingOrder, said: Said) -> dict[str, Any] | None:
+        "What makes a row that carries our tag somebody else's; None where it may be ours."
+        wrong = {"symbol": self.symbols[order.symbol], "tag": order.tag, "order_id": said.order_id}
+        if order.order_id and order.order_id != said.order_id:
+            self.doubled[said.order_id] = order.tag
+            return wrong | {"what": "doubled order", "ours": order.order_id}
+        if said.symbol and said.symbol != self.symbols[order.symbol]:
+            return wrong | {"what": "another symbol", "theirs": said.symbol}
+        if said.is_buy is not None and said.is_buy != (order.quantity > 0):
+            return wrong | {"what": "the other side", "theirs": "BUY" if said.is_buy else "SELL"}
         return None
 
-    def _tells(self, order: WorkingOrder, update: dict[str, Any]) -> bool:
-        "Whether a message ends the doubt about a change; an older one would not show it yet."
-        change = self.doubtful_changes.get(order.tag)
-        return update["status"] in OVER or change is None or shows(update, change)
+    def _has_new(self, order: WorkingOrder, said: Said) -> bool:
+        "Whether the trade book must be asked."
+        if order.state is State.FILLED:
+            return False
+        return said.status == "COMPLETE" or (said.filled_quantity or 0) > order.filled_quantity
 
-    def _settled(self, order: WorkingOrder, update: dict[str, Any]) -> WorkingOrder:
-        "The doubt about an order is over: the broker has it. A change that it lacks is made again."
-        if order.state in (State.UNKNOWN, State.INTENDED):
-            order = order.moved(State.ACCEPTED)
-        order = replace(
-            order,
-            order_id=str(update["order_id"]),
-            change_doubtful=False,
-            doubtful_since=None,
-            looks=0,
-        )
+    def _with_fills(self, order: WorkingOrder, fills: list[Fill]) -> WorkingOrder:
+        "The order with more of it filled."
+        filled = order.filled_quantity + sum(abs(fill.quantity) for fill in fills)
+        order = replace(order, filled_quantity=filled)
+        if fills and order.state is State.ACCEPTED:
+            order = order.moved(State.PARTLY_FILLED)
         self.orders[order.tag] = order
-        change = self.doubtful_changes.pop(order.tag, None)
-        if change is not None and update["status"] not in OVER and not shows(update, change):
-            self.held_back.insert(0, change)
         return order
 
-    def _new_fills(self, order: WorkingOrder) -> list[Fill]:
-        "Trades of an order that are not booked yet."
-        fills = []
-        for trade in self.broker.trades_of(order.order_id):
-            key = (order.order_id, str(trade["trade_id"]))
-            if key in self.booked:
-                continue
-            self.booked.add(key)
-            sign = 1 if trade["transaction_type"] == "BUY" else -1
-            moment = trade["fill_timestamp"].replace(tzinfo=self.clock.now().tzinfo)
-            fills.append(
-                Fill(
-                    self.orders[order.tag],
-                    key[1],
-                    sign * int(trade["quantity"]),
-                    float(trade["average_price"]),
-                    moment.isoformat(),
-                )
-            )
-        return fills
+    def _tells(self, order: WorkingOrder, said: Said) -> bool:
+        "Whether a message ends the doubt about a change; an older one would not show it yet."
+        change = self.changes.get(order.tag)
+        return said.is_over or change is None or shows(said, change)
+
+    def _settled(self, order: WorkingOrder, said: Said, looked: bool) -> WorkingOrder:
+        "The order as the broker has it; what was doubted or awaited of it is over, or is not."
+        order = replace(order, order_id=said.order_id)
+        if order.state in (State.UNKNOWN, State.INTENDED, State.LOST, State.REFUSED):
+            order = order.moved(State.ACCEPTED, doubtful_since=None, looks=0)
+        change = self.changes.get(order.tag)
+        if change is not None and (looked or self._tells(order, said)):
+            del self.changes[order.tag]
+            unanswered = order.change_doubtful
+            order = replace(order, change_doubtful=False, doubtful_since=None, looks=0).settled()
+            if not said.is_over and not shows(said, change):
+                order = self._undone(order, change, said, unanswered)
+        elif change is None and order.change_doubtful:
+            order = replace(order, change_doubtful=False, doubtful_since=None, looks=0)
+        self.orders[order.tag] = order
+        return order
+
+    def _undone(
+        self, order: WorkingOrder, change: Request, said: Said, unanswered: bool
+    ) -> WorkingOrder:
+        "The order without a change that its row lacks; one that was never answered may be made again."
+        if self.remakes_changes and unanswered:
+            self.held_back.insert(0, change)
+            return order
+        signed = 1 if order.quantity > 0 else -1
+        return replace(
+            order,
+            quantity=signed * (said.quantity or abs(order.quantity)),
+            price=said.trigger_price or said.price or order.price,
+        )
 
     # ---- doubt ----------------------------------------------------------------------------------
 
-    def look(self) -> tuple[Events, list[Fill], list[Ending]]:
+    def look(self) -> Heard:
         "Ask the order book about what has been unknown for longer than the dwell."
-        due = self._due()
+        due = self.due()
+        return self.looked_up(self.broker.orders(), due) if due else ([], [], [])
+
+    def due(self) -> list[WorkingOrder]:
+        "Orders in doubt for longer than the dwell; before every decision, and mostly none."
+        before = self.clock.now() - timedelta(seconds=self.dwell_s)
+        timed = self.orders.timed()
+        return [one for one in timed if one.doubtful_since and one.doubtful_since <= before]
+
+    def looked_up(
+        self,
+        rows: list[Any],  # the order book, as it was answered
+        due: list[WorkingOrder],
+    ) -> Heard:
+        "Decide doubtful orders by the order book; a row that is missing counts only where all can be read."
         events: Events = []
         fills: list[Fill] = []
         endings: list[Ending] = []
-        if not due:
-            return events, fills, endings
-        known = {str(row.get("tag")): row for row in self.broker.orders()}
+        known, is_whole = rows_by_key(rows)
         for order in due:
-            row = known.get(order.tag)
+            row = known.get(order.tag) or known.get(order.order_id)
             if row is not None:
                 more = self.take_update(row, looked=True)
                 events += more[0]
                 fills += more[1]
                 endings += more[2]
-            elif order.looks == 0:
-                self.orders[order.tag] = replace(order, looks=1, doubtful_since=self.clock.now())
+            elif not is_whole or order.looks == 0:
+                looks = order.looks + is_whole
+                self.orders[order.tag] = replace(
+                    order, looks=looks, doubtful_since=self.clock.now()
+                )
+            elif order.order_id:
+                events.append(("break", self._gone(order)))
             else:
                 endings.append(self._never_arrived(order, events))
         return events, fills, endings
 
-    def _due(self) -> list[WorkingOrder]:
-        "Orders in doubt for longer than the dwell; before every decision, and mostly none."
-        before = self.clock.now() - timedelta(seconds=self.dwell_s)
-        return [
-            order
-            for order in self.orders.values()
-            if order.doubtful_since is not None and order.doubtful_since <= before
-        ]
+    def _gone(self, order: WorkingOrder) -> dict[str, Any]:
+        "An order that had a number and is not in the book: not ended, but a case to be settled."
+        self.orders[order.tag] = replace(order, doubtful_since=self.clock.now())
+        symbol = self.symbols[order.symbol]
+        return {
+            "what": "order missing",
+            "symbol": symbol,
+            "tag": order.tag,
+            "order_id": order.order_id,
+        }
 
     def _never_arrived(self, order: WorkingOrder, events: Events) -> Ending:
         message = "the order book does not know it, asked twice"
-        self.doubtful_changes.pop(order.tag, None)
-        self.orders[order.tag] = order.moved(
-            State.REJECTED, doubtful_since=None, change_doubtful=False
-        )
-        events.append(
-            (
-                "order rejected",
-                {"tag": order.tag, "error_type": "NeverArrived", "message": message},
-            )
-        )
+        self.changes.pop(order.tag, None)
+        self.orders[order.tag] = order.moved(State.LOST, doubtful_since=None, change_doubtful=False)
+        lost = {"tag": order.tag, "error_type": "NeverArrived", "message": message}
+        events.append(("order rejected", lost))
         return Ending(self.orders[order.tag], Closed.REJECTED, message)
 
     def released(self) -> list[Request]:
         "Requests that were held back and whose symbol is in doubt no more."
+        if not self.held_back:
+            return []
         free = [one for one in self.held_back if not self.is_blocked(one.order.symbol)]
         self.held_back = [one for one in self.held_back if one not in free]
         current = (replace(one, order=self.orders.get(one.order.tag, one.order)) for one in free)
         return [one for one in current if one.order.state not in FINAL]
+
+# %% ../../nbs/execution/orders.ipynb #b9464545
+def unreadable(what: str, error: InvalidAnswerError) -> tuple[str, dict[str, Any]]:
+    "The event for an answer that makes no sense."
+    return "answer unreadable", {"what": what, "message": str(error)[:300]}
+
+
+def rows_by_key(
+    rows: list[Any],
+) -> tuple[dict[str, dict[str, Any]], bool]:  # and whether every row could be read
+    "Rows of the order book by tag and by number."
+    known: dict[str, dict[str, Any]] = {}
+    is_whole = isinstance(rows, list)
+    for row in rows if is_whole else []:
+        try:
+            said = understood(row)
+        except InvalidAnswerError:
+            is_whole = False
+            continue
+        known |= {said.order_id: row} | ({said.tag: row} if said.tag else {})
+    return known, is_whole

@@ -5,6 +5,7 @@
 # %% ../../nbs/execution/states.ipynb #34a032d7
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import Enum
@@ -14,31 +15,109 @@ from ..core.errors import ExecutionError
 from ..engine.book import Role
 
 # %% auto #0
-__all__ = ['TRANSITIONS', 'FINAL', 'OVER', 'State', 'WorkingOrder']
+__all__ = ['STEPS', 'ALL_STEPS', 'TRANSITIONS', 'FINAL', 'OPEN_STATES', 'OVER', 'State', 'Step', 'read_steps', 'WorkingOrder']
 
 # %% ../../nbs/execution/states.ipynb #8f96095b
 class State(Enum):
     "What is known about an order."
 
-    INTENDED = "intended"  # journalled, not yet sent
+    INTENDED = "intended"  # journalled; sent or not, there is no answer
+    DENIED = "denied"  # by our own checks: never sent
     ACCEPTED = "accepted"  # the broker has given it a number
+    PARTLY_FILLED = "partly filled"  # works on with what is left
+    MODIFY_PENDING = "modify pending"  # a change is on its way; taken is not yet done
+    CANCEL_PENDING = "cancel pending"
     UNKNOWN = "unknown"  # sent without an answer
+    LOST = "lost"  # the order book, asked twice, does not know it
+    REFUSED = "refused"  # by the broker, without a number
     FILLED = "filled"
     CANCELLED = "cancelled"
-    REJECTED = "rejected"
+    EXPIRED = "expired"
+    REJECTED = "rejected"  # by the exchange
 
 
+STEPS = """
+intended        acknowledged             accepted
+intended        refused                  refused
+intended        no answer                unknown
+intended        denied by us             denied
+intended        withdrawn unsent         cancelled
+intended        rejected                 rejected
+unknown         found in the book        accepted
+unknown         not in the book, twice   lost
+unknown         refused                  refused
+unknown         filled                   filled
+unknown         cancelled                cancelled
+unknown         rejected                 rejected
+accepted        filled in part           partly filled
+accepted        change sent              modify pending
+accepted        cancel sent              cancel pending
+accepted        filled                   filled
+accepted        cancelled                cancelled
+accepted        expired                  expired
+accepted        rejected                 rejected
+partly filled   change sent              modify pending
+partly filled   cancel sent              cancel pending
+partly filled   filled                   filled
+partly filled   cancelled                cancelled
+partly filled   expired                  expired
+partly filled   rejected                 rejected
+modify pending  change shown or refused  accepted
+modify pending  change shown or refused  partly filled
+modify pending  cancel sent              cancel pending
+modify pending  filled                   filled
+modify pending  cancelled                cancelled
+modify pending  expired                  expired
+modify pending  rejected                 rejected
+cancel pending  cancel refused           accepted
+cancel pending  cancel refused           partly filled
+cancel pending  change sent              modify pending
+cancel pending  filled                   filled
+cancel pending  cancelled                cancelled
+cancel pending  expired                  expired
+cancel pending  rejected                 rejected
+lost            found in the book        accepted
+lost            filled                   filled
+lost            cancelled                cancelled
+lost            rejected                 rejected
+refused         found in the book        accepted
+refused         filled                   filled
+refused         cancelled                cancelled
+refused         rejected                 rejected
+cancelled       filled after all         filled
+expired         filled after all         filled
+"""
+
+# %% ../../nbs/execution/states.ipynb #24147873
+@dataclass(frozen=True)
+class Step:
+    "One line of the table."
+
+    before: State
+    because: str
+    after: State
+
+
+def read_steps(
+    table: str,  # three columns, parted by two blanks or more
+) -> tuple[Step, ...]:
+    "The lines of a table of steps."
+    rows = (re.split(r"\s{2,}", line.strip()) for line in table.strip().splitlines())
+    return tuple(Step(State(before), because, State(after)) for before, because, after in rows)
+
+
+ALL_STEPS = read_steps(STEPS)
 TRANSITIONS: dict[State, frozenset[State]] = {
-    State.INTENDED: frozenset({State.ACCEPTED, State.UNKNOWN, State.REJECTED, State.CANCELLED}),
-    State.UNKNOWN: frozenset({State.ACCEPTED, State.FILLED, State.CANCELLED, State.REJECTED}),
-    State.ACCEPTED: frozenset({State.FILLED, State.CANCELLED, State.REJECTED}),
-    State.CANCELLED: frozenset({State.FILLED}),  # a cancel may lose the race to a fill
-    State.FILLED: frozenset(),
-    State.REJECTED: frozenset(),
+    state: frozenset(step.after for step in ALL_STEPS if step.before is state) for state in State
 }
-
-FINAL = frozenset({State.FILLED, State.CANCELLED, State.REJECTED})
-OVER = ("COMPLETE", "CANCELLED", "REJECTED")  # the broker's words for them
+FINAL = frozenset(
+    {State.FILLED, State.CANCELLED, State.EXPIRED, State.REJECTED, State.REFUSED, State.LOST}
+    | {State.DENIED}
+)
+OPEN_STATES = frozenset(
+    {State.ACCEPTED, State.PARTLY_FILLED, State.MODIFY_PENDING, State.CANCEL_PENDING}
+)
+OVER = ("COMPLETE", "CANCELLED", "REJECTED", "LAPSED")  # the broker's words for the end
 
 # %% ../../nbs/execution/states.ipynb #8784b3a5
 @dataclass(frozen=True)
@@ -55,11 +134,37 @@ class WorkingOrder:
     change_doubtful: bool = False  # a change was sent without an answer
     doubtful_since: datetime | None = None
     looks: int = 0  # times that the order book did not know it
+    filled_quantity: int = 0  # booked from the trade book
+    awaits_trades: bool = False  # the order book shows fills that the trade book lacks
+    changes: int = 0  # sent, whatever became of them
+    price: float = 0.0  # trigger or limit as last asked for
+    wish: str = ""  # of the strategy that it serves
+    parent: str = ""  # tag of the intent that it is a slice of
 
     @property
     def is_entry(self) -> bool:
         "Whether it opens a position."
         return self.role is Role.ENTRY
+
+    @property
+    def remaining(self) -> int:
+        "Shares that may still trade, unsigned."
+        return max(0, abs(self.quantity) - self.filled_quantity)
+
+    @property
+    def is_working(self) -> bool:
+        "Whether it stands in the book as far as is known."
+        return self.state in OPEN_STATES
+
+    @property
+    def is_doubtful(self) -> bool:
+        "Whether something about it is unknown, so that nothing may be built on it."
+        return self.state is State.UNKNOWN or self.change_doubtful or self.awaits_trades
+
+    def settled(self) -> WorkingOrder:
+        "The order back in its place in the book, after a change was shown or refused."
+        state = State.PARTLY_FILLED if self.filled_quantity else State.ACCEPTED
+        return self.moved(state) if self.is_working else self
 
     def moved(self, state: State, **fields: Any) -> WorkingOrder:
         "The order in another state; ExecutionError where the table has no such step."

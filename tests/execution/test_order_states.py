@@ -17,8 +17,16 @@ from nifty_research.broker.client import Outcome, Sent
 from nifty_research.core.clock import IST, SimulatedClock
 from nifty_research.core.errors import AuthenticationError, ExecutionError
 from nifty_research.engine.book import INTENT, Closed, Purpose
-from nifty_research.execution.orders import MOST_REFUSALS, OrderManager
-from nifty_research.execution.states import FINAL, TRANSITIONS, State, WorkingOrder
+from nifty_research.execution.orders import OrderManager
+from nifty_research.execution.sending import MOST_REFUSALS
+from nifty_research.execution.states import (
+    ALL_STEPS,
+    FINAL,
+    OPEN_STATES,
+    TRANSITIONS,
+    State,
+    WorkingOrder,
+)
 from nifty_research.execution.tags import tag_of
 
 NINE = datetime(2026, 9, 15, 9, 15, tzinfo=IST)
@@ -119,9 +127,19 @@ def test_only_the_written_transitions_are_made(before: State, after: State) -> N
 
 def test_the_table_knows_every_state_and_final_ones_stay() -> None:
     assert set(TRANSITIONS) == set(State)
-    assert TRANSITIONS[State.CANCELLED] == {State.FILLED}
-    assert not TRANSITIONS[State.FILLED] and not TRANSITIONS[State.REJECTED]
-    assert {State.FILLED, State.CANCELLED, State.REJECTED} == FINAL
+    assert TRANSITIONS[State.CANCELLED] == TRANSITIONS[State.EXPIRED] == {State.FILLED}
+    for state in (State.FILLED, State.REJECTED, State.DENIED):
+        assert not TRANSITIONS[state] and state in FINAL
+    assert FINAL.isdisjoint(OPEN_STATES) and len(set(ALL_STEPS)) == len(ALL_STEPS)
+    for state in (State.LOST, State.REFUSED):  # a no of which nobody can be sure
+        assert State.ACCEPTED in TRANSITIONS[state] and state in FINAL
+
+
+def test_every_state_can_be_reached() -> None:
+    reached = {State.INTENDED}
+    for _ in State:
+        reached |= {after for before in reached for after in TRANSITIONS[before]}
+    assert reached == set(State)
 
 
 @given(st.lists(st.tuples(st.text(max_size=20), st.integers(1, 10**6)), unique=True, max_size=50))
@@ -270,7 +288,10 @@ def test_change_that_never_arrived_is_made_again_once() -> None:
         ("modify", {"order_id": "1", "trigger_price": 995.0})
     ] * 2
     desk.wait(60)
-    assert desk.manager.look() == ([], [], []) and desk.manager.released() == []
+    desk.broker.book = [desk.update("TRIGGER PENDING", trigger_price=995.0)]
+    assert desk.last.state is State.MODIFY_PENDING  # taken is not done
+    assert [kind for kind, _ in desk.manager.look()[0]] == ["order update"]
+    assert desk.last.state is State.ACCEPTED and desk.manager.released() == []
 
 
 def test_entry_that_was_held_back_is_withdrawn_unsent() -> None:
