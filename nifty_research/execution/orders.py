@@ -21,7 +21,7 @@ from nifty_research.execution.messages import (
     shows,
     update_event,
 )
-from .sending import Sender
+from .sending import Sender, changed
 from .states import FINAL, State, WorkingOrder
 
 # %% auto #0
@@ -44,6 +44,7 @@ class OrderManager(Sender):
         update: dict[str, Any],
         *,
         looked: bool = False,  # it comes from the order book, asked after the dwell
+        trades: list[Any] | None = None,  # the trade book, where it was just read
     ) -> Heard:
         "Apply what the broker says of an order, by its content; trades are booked once."
         try:
@@ -55,7 +56,10 @@ class OrderManager(Sender):
             return [("order update", update_event(said.tag, said))], [], []
         if wrong := self._contradiction(order, said):
             return [("break", wrong)], [], []
-        trades = self.broker.trades_of(said.order_id) if self._has_new(order, said) else []
+        if not self._has_new(order, said):
+            trades = []
+        elif trades is None:
+            trades = self.broker.trades_of(said.order_id)
         order = replace(order, order_id=said.order_id)
         try:
             fills = self.trades.new_fills(order, trades, self.clock.now().tzinfo)
@@ -155,7 +159,9 @@ class OrderManager(Sender):
             del self.changes[order.tag]
             unanswered = order.change_doubtful
             order = replace(order, change_doubtful=False, doubtful_since=None, looks=0).settled()
-            if not said.is_over and not shows(said, change):
+            if shows(said, change):
+                order = changed(order, change)
+            elif not said.is_over:
                 order = self._undone(order, change, said, unanswered)
         elif change is None and order.change_doubtful:
             order = replace(order, change_doubtful=False, doubtful_since=None, looks=0)
@@ -175,6 +181,10 @@ class OrderManager(Sender):
             quantity=signed * (said.quantity or abs(order.quantity)),
             price=said.trigger_price or said.price or order.price,
         )
+
+    def recall_update(self, order: WorkingOrder, said: Said, looked: bool) -> None:
+        "Take an update from the journal as it was taken when it was heard."
+        self._settled(order, said, looked)
 
     # ---- doubt ----------------------------------------------------------------------------------
 

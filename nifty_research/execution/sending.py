@@ -119,8 +119,6 @@ class Sender:
                 where=self.symbols[symbol],
                 remedy="Compare the journal with the order book before going on.",
             )
-        if not is_new:
-            order = changed(order, purpose, quantity, intent.price)
         return Request(order, purpose, intent.price, is_new, quantity)
 
     def _intent_event(self, request: Request, intent: Intent) -> dict[str, Any]:
@@ -265,7 +263,7 @@ class Sender:
                 order = order.moved(State.ACCEPTED, order_id=outcome.order_id)
             elif not request.is_new and order.is_working:
                 self.changes[order.tag] = request
-                order = replace(order, doubtful_since=self.clock.now())
+                order = replace(changed(order, request), doubtful_since=self.clock.now())
             self.orders[order.tag] = order
             number = {"order_id": order.order_id, "purpose": WORDS[request.purpose]}
             return "order acknowledged", said | number
@@ -277,8 +275,9 @@ class Sender:
         return "order rejected", said
 
 # %% ../../nbs/execution/sending.ipynb #041171e4
-def changed(order: WorkingOrder, purpose: Purpose, quantity: int, price: float) -> WorkingOrder:
+def changed(order: WorkingOrder, request: Request) -> WorkingOrder:
     "An order as it will be when a change of it is done."
+    purpose, quantity, price = request.purpose, request.quantity, request.price
     if purpose in (Purpose.TARGET, Purpose.EXIT):
         return replace(order, purpose=WORDS[purpose], price=price)
     if purpose is Purpose.MOVE_STOP:
