@@ -516,6 +516,20 @@ class Kite(Section):
     root: str = Field(description="Address for orders and queries", pattern=r"^https?://\S+$")
     stream: str = Field(description="Address for ticks", pattern=r"^wss?://\S+$")
     login: str = Field(description="Page where a person logs in", pattern=r"^https?://\S+$")
+    callback_port: int = Field(
+        description="Port of this computer that the log-in page sends back to", ge=0, le=65535
+    )
+    callback_wait_s: float = Field(
+        description="Seconds a log-in may take a person", gt=0.0, le=3600.0
+    )
+    address: str = Field(
+        description="Static address registered for orders; empty: none is registered",
+        pattern=r"^[0-9a-fA-F.:]*$",
+    )
+    algo_id: str = Field(
+        description="Exchange's id of the strategy, sent with every order; empty: none",
+        pattern=r"^[A-Za-z0-9]{0,20}$",
+    )
 
 
 class Cache(Section):
@@ -537,13 +551,19 @@ class Cache(Section):
 
 
 class Quotas(Section):
-    "Calls to the broker; Kite allows 1 quote, 3 histories and 10 others a second."
+    "Calls to the broker; Kite allows 1 quote, 3 histories, 10 others and 10 orders a second."
 
     title = "quotas"
 
     quotes_per_s: int = Field(description="Quote calls a second", ge=1, le=1)
     history_per_s: int = Field(description="Calls for candles a second", ge=1, le=3)
     other_per_s: int = Field(description="Other reading calls a second", ge=1, le=10)
+    orders_per_s: int = Field(description="Orders, changes and cancellations a second", ge=1, le=10)
+    orders_per_minute: int = Field(description="The same a minute", ge=1, le=400)
+    orders_per_day: int = Field(description="The same in any 24 hours", ge=1, le=5000)
+    exits_share: float = Field(
+        description="Fraction of each of the three that only exits may use", ge=0.0, lt=1.0
+    )
 
 
 class Reads(Section):
