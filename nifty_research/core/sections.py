@@ -445,6 +445,18 @@ class Execution(Section):
     order_changes: int = Field(
         description="Changes of one order that the broker accepts", ge=1, le=1_000
     )
+    reconcile_orders_s: float = Field(
+        description="Seconds between looks at the order book while orders work", gt=0.0, le=3_600.0
+    )
+    reconcile_positions_s: float = Field(
+        description="Seconds between comparisons of trades and positions", gt=0.0, le=3_600.0
+    )
+    reconcile_holdings_s: float = Field(
+        description="Seconds between comparisons of holdings and margin", gt=0.0, le=86_400.0
+    )
+    external_orders: Literal["leave", "claim"] = Field(
+        description="Orders that others have placed: listed and left alone, or taken over"
+    )
 
 
 class Exchange(Section):
