@@ -535,12 +535,12 @@ class Kite(Section):
         description="Seconds a log-in may take a person", gt=0.0, le=3600.0
     )
     address: str = Field(
-        description="Static address registered for orders; empty: none is registered",
-        pattern=r"^[0-9a-fA-F.:]*$",
+        description="Static address registered for orders, or none",
+        pattern=r"^(none|[0-9a-fA-F.:]+)$",
     )
     algo_id: str = Field(
-        description="Exchange's id of the strategy, sent with every order; empty: none",
-        pattern=r"^[A-Za-z0-9]{0,20}$",
+        description="Exchange's id of the strategy, sent with every order, or none",
+        pattern=r"^[A-Za-z0-9]{1,20}$",
     )
 
 
