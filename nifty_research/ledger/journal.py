@@ -143,13 +143,15 @@ class Journal:
         self,
         holder: str,  # who, for people: for example the session's name
         lease_s: float,  # seconds; every append renews it
+        *,
+        from_dead: bool = False,  # do not wait for a holder whose process on this host is gone
     ) -> int:  # the new epoch
         "Take the account's lease, or raise AccountBusyError when another live holder has it."
         _require_name("holder", holder)
         if not 0 < lease_s < math.inf:
             raise UsageError("a lease lasts a positive number of seconds", value=lease_s)
         with self._transaction() as connection:
-            epoch = self._row.take(connection, holder, lease_s)
+            epoch = self._row.take(connection, holder, lease_s, from_dead=from_dead)
         self._epoch = epoch
         return epoch
 

@@ -37,6 +37,19 @@ class Lease:
         return f"{self.holder} (pid {self.pid} on {self.host}, epoch {self.epoch})"
 
 # %% ../../nbs/ledger/lease.ipynb #1efa9f29
+def _is_gone(lease: Lease) -> bool:
+    "Whether the holder ran on this host and its process does not exist any more."
+    if lease.host != socket.gethostname():
+        return False
+    try:
+        os.kill(lease.pid, 0)
+    except ProcessLookupError:
+        return True
+    except OSError:
+        return False
+    return False
+
+
 def _busy(lease: Lease, path: Path) -> AccountBusyError:
     "The error for somebody who came second."
     import psutil  # only for the message, and only here
@@ -90,12 +103,15 @@ class AccountRow:
         connection: Connection,
         holder: str,  # who, for people
         lease_s: float,  # seconds
+        *,
+        from_dead: bool = False,  # a holder whose process on this host is gone holds nothing
     ) -> int:  # the new epoch
         "Make `holder` the holder, or raise AccountBusyError when another live one has the account."
         row, now_us = self.read(connection), self._now_us()
         lease = self._lease_of(row)
         if row is not None and lease is not None and row.expires_us > now_us:
-            raise _busy(lease, self.path)
+            if not (from_dead and _is_gone(lease)):
+                raise _busy(lease, self.path)
         epoch = 1 if row is None else row.epoch + 1
         values = {
             "epoch": epoch,
