@@ -483,7 +483,7 @@ class Exchange(Section):
     )
     redirect_url: str = Field(description="Where a log-in is sent back to with its request token")
     postback_url: str = Field(
-        description="Address on this computer that order updates are posted to; empty for none"
+        description="Address on this computer that order updates are posted to, or none"
     )
     book_levels: int = Field(
         description="Price levels that the market's own orders fill on each side of a book",
