@@ -18,6 +18,8 @@ import requests
 from kiteconnect import KiteConnect
 from kiteconnect import exceptions as kite
 
+from .calls import CallStatistics, count_calls
+from .quotas import CallKind, Throttle
 from nifty_research.core.errors import (
     APIError,
     AuthenticationError,
@@ -141,10 +143,17 @@ class Broker:
         api_key: str,
         *,
         timeout_s: float = 7.0,
+        pace: Throttle | None = None,  # order calls wait for their turn here
+        patience_s: float = 5.0,  # for a turn; RateLimitError beyond, and nothing was sent
+        algo_id: str = "",  # of the exchange, sent with every new order
+        statistics: CallStatistics | None = None,  # counts every call
     ) -> None:
         self.kite = KiteConnect(api_key=api_key, root=root, timeout=timeout_s)
         self.kite.reqsession.trust_env = not is_local(root)
-        self.root = root
+        self.root, self.algo_id = root, algo_id
+        self._pace, self._patience_s = pace, patience_s
+        if statistics is not None:
+            count_calls(self.kite.reqsession, statistics)
 
     # ---- session --------------------------------------------------------------------------------
 
@@ -153,6 +162,14 @@ class Broker:
         "Exchange a request token for an access token."
         session = self.kite.generate_session(request_token, api_secret)
         return str(session["access_token"])
+
+    @_read
+    def log_out(self) -> None:
+        "End the log-in; a token that is dead already needs no end."
+        try:
+            self.kite.invalidate_access_token()
+        except kite.TokenException:
+            return
 
     @_read
     def profile(self) -> dict[str, Any]:
@@ -186,16 +203,35 @@ class Broker:
 
     # ---- orders ---------------------------------------------------------------------------------
 
-    def place(self, **fields: Any) -> Outcome:
-        "Send a new order once."
+    def _await_turn(self, is_exit: bool) -> None:
+        if self._pace is not None:
+            self._pace.wait(CallKind.ORDERS, patience_s=self._patience_s, is_exit=is_exit)
+
+    def place(
+        self,
+        *,
+        is_exit: bool = False,  # may use the calls that are kept for exits
+        **fields: Any,
+    ) -> Outcome:
+        "Send a new order once; RateLimitError where no turn came and nothing was sent."
         fields["quantity"] = int(fields["quantity"])
+        if self.algo_id:
+            fields.setdefault("algo_id", self.algo_id)
+        self._await_turn(is_exit)
         try:
             return Outcome(Sent.CONFIRMED, str(self.kite.place_order("regular", **fields)))
         except Exception as error:
             return outcome_of(error, "kite place")
 
-    def modify(self, order_id: str, **fields: Any) -> Outcome:
+    def modify(
+        self,
+        order_id: str,
+        *,
+        is_exit: bool = True,  # most changes move a stop
+        **fields: Any,
+    ) -> Outcome:
         "Send a change once; only what changes."
+        self._await_turn(is_exit)
         try:
             return Outcome(
                 Sent.CONFIRMED, str(self.kite.modify_order("regular", order_id, **fields))
@@ -204,7 +240,8 @@ class Broker:
             return outcome_of(error, "kite modify")
 
     def cancel(self, order_id: str) -> Outcome:
-        "Send a withdrawal once."
+        "Send a withdrawal once; it may use what is kept for exits."
+        self._await_turn(True)
         try:
             return Outcome(Sent.CONFIRMED, str(self.kite.cancel_order("regular", order_id)))
         except Exception as error:

@@ -5,7 +5,9 @@
 # %% ../../nbs/broker/quotas.ipynb #e5f41270
 from __future__ import annotations
 
+import importlib
 import sqlite3
+import sys
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -13,10 +15,18 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 from filelock import FileLock
-from pyrate_limiter import AbstractBucket, Decision, InMemoryBucket, Rate, RateItem, SQLiteBucket
+from pyrate_limiter import (
+    AbstractBucket,
+    Decision,
+    InMemoryBucket,
+    Rate,
+    RateItem,
+    RedisBucket,
+    SQLiteBucket,
+)
 
 from ..core.clock import Clock
 from ..core.errors import RateLimitError, SettingsError, StoreUnavailableError
@@ -24,7 +34,7 @@ from ..core.metrics import PROCESS, Metrics
 from ..core.sections import Quotas
 
 # %% auto #0
-__all__ = ['Limits', 'CallKind', 'Limit', 'read_limits', 'Throttle', 'record_of']
+__all__ = ['Limits', 'Record', 'CallKind', 'Limit', 'read_limits', 'order_limits', 'Throttle', 'record_of']
 
 # %% ../../nbs/broker/quotas.ipynb #d77c66dd
 class CallKind(Enum):
@@ -62,6 +72,20 @@ def read_limits(quotas: Quotas) -> dict[CallKind, tuple[Limit, ...]]:
         CallKind.OTHER: (Limit(quotas.other_per_s, 1.0),),
     }
 
+
+def order_limits(quotas: Quotas) -> dict[CallKind, tuple[Limit, ...]]:
+    "The limits of calls that place, change or cancel orders, as set."
+    return {
+        CallKind.ORDERS: (
+            Limit(quotas.orders_per_s, 1.0),
+            Limit(quotas.orders_per_minute, 60.0),
+            Limit(quotas.orders_per_day, 86_400.0),
+        )
+    }
+
+
+Record = Path | str  # a file, or redis://host:port/number
+
 # %% ../../nbs/broker/quotas.ipynb #bdde6d13
 _WAIT_BOUNDS_S = (0.001, 0.01, 0.1, 0.5, 1.0, 5.0, 30.0)
 _SWEEP_EVERY = 64  # turns after which calls that left all windows are forgotten
@@ -76,7 +100,7 @@ class Throttle:
         limits: Limits,  # a kind without limits is let through at once
         clock: Clock,  # for the wall, one without a delay after bars
         *,
-        record: Path | None = None,  # file that processes share; None counts this process alone
+        record: Record | None = None,  # what processes share; None counts this process alone
         kept_for_exits: float = 0.0,  # fraction of every order limit that entries may not use
         metrics: Metrics = PROCESS,
     ) -> None:
@@ -165,21 +189,25 @@ class _Book:
         self,
         kind: CallKind,
         limits: Sequence[Limit],
-        record: Path | None,
+        record: Record | None,
         shared: AbstractBucket | None = None,
     ) -> None:
         self.kind, self.limits, self.record = kind, tuple(limits), record
         rates = [Rate(one.calls, round(one.window_s * 1_000_000)) for one in limits]
         self.bucket: AbstractBucket
-        if record is not None:
+        self._lock: Any = None
+        if isinstance(record, str):
+            with _file_faults(record):
+                self.bucket, self._lock = _in_redis(record, kind, rates)
+        elif record is not None:
             with _file_faults(record):
                 record.parent.mkdir(parents=True, exist_ok=True)
                 stored = SQLiteBucket.init_from_file(
                     rates, table=kind.value, db_path=str(record), use_file_lock=True
                 )
-            self._lock = cast(FileLock, stored.lock)
-            self._lock.poll_interval = _POLL_S
-            self.bucket = stored
+            file_lock = cast(FileLock, stored.lock)
+            file_lock.poll_interval = _POLL_S
+            self.bucket, self._lock = stored, file_lock
         else:
             self.bucket = InMemoryBucket(rates)
             if isinstance(shared, InMemoryBucket):
@@ -232,23 +260,43 @@ class _Book:
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
-        if self.record is None:
+        if self._lock is None:
             yield
         else:
             with self._lock:
                 yield
 
 
+def _in_redis(address: str, kind: CallKind, rates: list[Rate]) -> tuple[AbstractBucket, Any]:
+    "The calls of one class on a Redis server, and the lock that goes with them."
+    try:
+        redis = importlib.import_module("redis")
+    except ImportError as error:
+        raise SettingsError(
+            "the package for Redis is not installed",
+            where="throttle",
+            value=address,
+            remedy="Install redis>=5, or let the processes share a file.",
+        ) from error
+    server = redis.Redis.from_url(address, socket_timeout=5.0)
+    name = f"nifty:calls:{kind.value}"
+    lock = server.lock(f"{name}:lock", timeout=5.0, sleep=_POLL_S)
+    return cast(AbstractBucket, RedisBucket.init(rates, server, name)), lock
+
+
 @contextmanager
-def _file_faults(record: Path | None) -> Iterator[None]:
-    "Errors of the record's file in our words."
+def _file_faults(record: Record | None) -> Iterator[None]:
+    "Errors of the record in our words."
+    redis = sys.modules.get("redis")
+    kinds = (sqlite3.Error, OSError, *((redis.RedisError,) if redis else ()))
     try:
         yield
-    except (sqlite3.Error, OSError) as error:
+    except kinds as error:
         raise StoreUnavailableError(
             f"the record of calls cannot be read or written: {error}",
             where=str(record),
-            remedy="Free the disk or correct the folder's rights; no call is made uncounted.",
+            remedy="Free the disk, correct the folder's rights or start the server; no call is "
+            "made uncounted.",
         ) from error
 
 # %% ../../nbs/broker/quotas.ipynb #337bbc45

@@ -11,47 +11,11 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal
 
+from ..broker.calls import WRITES
 from ..core.errors import SettingsError
 
 # %% auto #0
-__all__ = ['WRITES', 'Place', 'Value', 'KINDS', 'call_of', 'Kind', 'Fault', 'fault_of', 'faults_in']
-
-# %% ../../nbs/exchange/faultkinds.ipynb #c55614ec
-WRITES = ("place", "modify", "cancel")
-_BY_PATH = {
-    ("orders",): "orders",
-    ("trades",): "trades",
-    ("user", "profile"): "profile",
-    ("user", "margins"): "margins",
-    ("portfolio", "positions"): "positions",
-    ("portfolio", "holdings"): "holdings",
-    ("instruments",): "instruments",
-    ("quote",): "quote",
-    ("quote", "ohlc"): "ohlc",
-    ("quote", "ltp"): "ltp",
-    ("session", "token"): "session",
-    ("session", "refresh_token"): "session",
-}
-_FIRST = {"instruments": "instruments", "gtt": "gtt", "alerts": "alerts", "mf": "mf"}
-
-
-def call_of(
-    method: str,  # GET, POST …
-    path: str,
-) -> str:
-    "The call a request makes, by its short name."
-    parts = tuple(part for part in path.split("/") if part)
-    if parts[:1] == ("orders",) and method != "GET":
-        return {"POST": "place", "PUT": "modify", "DELETE": "cancel"}.get(method, "other")
-    if parts[:1] == ("orders",) and len(parts) > 1:
-        return "order_trades" if parts[2:] == ("trades",) else "order_history"
-    if parts[:2] == ("instruments", "historical"):
-        return "candles"
-    if parts[:2] == ("portfolio", "positions") and method == "PUT":
-        return "convert"
-    if parts[:2] == ("user", "margins"):
-        return "margins"
-    return _BY_PATH.get(parts) or _FIRST.get(parts[0] if parts else "", "other")
+__all__ = ['Place', 'Value', 'KINDS', 'Kind', 'Fault', 'fault_of', 'faults_in']
 
 # %% ../../nbs/exchange/faultkinds.ipynb #cfc34ffb
 Place = Literal["request", "reply", "order", "update", "frame", "act"]

@@ -14,7 +14,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
-from .faultkinds import Fault, call_of
+from ..broker.calls import call_of
+from .faultkinds import Fault
 from .wire import KiteError, failure, success
 
 if TYPE_CHECKING:
