@@ -30,7 +30,6 @@ from .faults import Faults
 from .faultwire import App
 from .market import Market
 from .orders import Order
-from .rest import Faults as NoFaults
 from .rest import Rest, application
 from .stream import Hub, barrier_text
 from .venue import Venue
@@ -161,7 +160,7 @@ async def serve(settings: Settings, bars: Bars, start: int) -> None:
     public = bound_socket(host, settings.exchange.port, "exchange.port")
     admin = bound_socket(host, settings.exchange.admin_port, "exchange.admin_port")
     servers = [
-        _server(faults.middleware(application(Rest(venue, hub, NoFaults())))),
+        _server(faults.middleware(application(Rest(venue, hub)))),
         _server(admin_application(steps, venue, faults, stop)),
     ]
     tasks = [
