@@ -119,9 +119,19 @@ class Desk:
     @property
     def is_done(self) -> bool:
         "Whether every wish is served or denied, and nothing more is needed."
-        left = any(self.current(symbol) for symbol in self.wishes)
-        quiet = all(self.is_quiet(symbol) for symbol in self.manager.symbols)
-        return not left and quiet and not any(map(self.protection, self.manager.symbols))
+        return not any(self.current(symbol) for symbol in self.wishes) and self.is_at_rest
+
+    @property
+    def is_at_rest(self) -> bool:
+        "Whether nothing is on its way and every position has what it needs, and no more."
+        symbols = self.manager.symbols
+        resting = not any(
+            self.manager.working(place, role)
+            for place in range(len(symbols))
+            for role in (Role.ENTRY, Role.PART)
+        )
+        quiet = all(self.is_quiet(symbol) for symbol in symbols)
+        return resting and quiet and not any(map(self.protection, symbols))
 
     def refused(self, tag: str) -> None:
         "Note that an order was refused, so that the same is not tried again at once."

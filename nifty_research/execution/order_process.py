@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import select
 import sys
 import time
 from collections.abc import Callable
@@ -43,7 +44,8 @@ from ..ledger.journal import Journal
 
 # %% auto #0
 __all__ = ['Say', 'ORDER_LIMITS', 'KEPT_FOR_EXITS', 'PacedClock', 'Line', 'OrderProcess', 'fill_event', 'Given', 'line_of',
-           'logged_in', 'open_process', 'arguments_of', 'given_by', 'said_on_stdout', 'started', 'run_process', 'main']
+           'logged_in', 'open_process', 'arguments_of', 'given_by', 'is_spoken_to', 'said_on_stdout', 'started',
+           'run_process', 'main']
 
 # %% ../../nbs/execution/order_process.ipynb #64bdc1d2
 class PacedClock(SimulatedClock):
@@ -283,13 +285,30 @@ class OrderProcess:
         longest_s: float,  # wall seconds
     ) -> bool:  # whether everything was served
         "Turn until every wish is served and every position has what it needs."
+        return self._turn_until(lambda: self.desk.is_done, longest_s)
+
+    def stay(
+        self,
+        is_asked: Callable[[], bool],  # to go
+        longest_s: float,  # wall seconds, after which it goes unasked
+    ) -> bool:  # whether it goes with everything at rest
+        "Keep watch over what is held until somebody asks to go; leave when all is at rest."
+        until = time.monotonic() + longest_s
+        while not is_asked() and time.monotonic() < until:
+            self.turn()
+        self.in_touch = False  # what is left behind is compared once more
+        return self._turn_until(lambda: self.desk.is_at_rest, longest_s)
+
+    def _turn_until(self, is_so: Callable[[], bool], longest_s: float) -> bool:
+        "Turn until something holds, before and after a comparison of everything."
         until = time.monotonic() + longest_s
         while time.monotonic() < until:
             self.turn()
-            if self.in_touch and self.idle_turns > 2 and self.desk.is_done:
-                self.reconciler.round()
-                if self.desk.is_done:
-                    return True
+            if self.in_touch and self.idle_turns > 1 and is_so():
+                with suppress(APIError):
+                    self.reconciler.round()
+                    if is_so():
+                        return True
         return False
 
 
@@ -323,6 +342,7 @@ class Given:
     clock: Clock
     speed: float = 1.0
     stream: bool = True
+    stay: bool = False
     lease_s: float = 30.0
 
 
@@ -433,6 +453,7 @@ def arguments_of(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--speed", type=float, default=1.0)
     parser.add_argument("--longest", type=float, default=60.0, help="wall seconds")
     parser.add_argument("--no-stream", action="store_true")
+    parser.add_argument("--stay", action="store_true", help="until standard input says something")
     return parser.parse_args(arguments)
 
 
@@ -452,7 +473,13 @@ def given_by(asked: argparse.Namespace) -> Given:
         clock=clock,
         speed=asked.speed,
         stream=not asked.no_stream,
+        stay=asked.stay,
     )
+
+
+def is_spoken_to() -> bool:
+    "Whether the standard input has a line, or has ended."
+    return bool(select.select([sys.stdin], [], [], 0.0)[0])
 
 
 def said_on_stdout(said: dict[str, Any]) -> None:
@@ -491,6 +518,9 @@ def run_process(
         say({"said": "out of touch", "why": str(error)[:200]})
     done = process.serve(longest_s)
     say({"said": "done" if done else "not done", "breaks": len(process.memory.breaks)})
+    if done and given.stay:
+        done = process.stay(is_spoken_to, longest_s)
+        say({"said": "at rest" if done else "not at rest"})
     journal.release()
     return int(ExitCode.OK) if done else 1
 
