@@ -238,7 +238,7 @@ def basket_margin(
         shares.append(_grows(before, signed) / order["quantity"])
         position[key] = before + signed
         if shares[-1]:
-            unit[key] = answer | {"of": order["quantity"]}
+            unit[key] = {**answer, "of": order["quantity"]}
     initial = _weighted(alone, shares)
     last = [
         (answer, max(0, abs(position[key]) - abs(held.get(key, 0))) / answer["of"])

@@ -5,300 +5,75 @@
 # %% ../../nbs/exchange/rest.ipynb #83c26c88
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable
-from datetime import datetime
-from typing import Any
-from urllib.parse import parse_qs, parse_qsl, urlencode
-
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
-from starlette.routing import Route, WebSocketRoute
+from starlette.responses import Response
+from starlette.routing import BaseRoute, WebSocketRoute
+from starlette.types import ASGIApp, Receive, Scope, Send
 
-from ..core.clock import IST
 from ..core.log import get_logger
-from .account import Account
-from .candles import candles_of, token_of
-from .margins import margins
-from .stream import Hub
-from .venue import Venue
-from .wire import KiteError, failure, stamp, success
-from ..market.instruments import Instrument, instruments_csv
+from .rest_base import Counter
+from .rest_market import MarketPaths
+from .rest_orders import OrderPaths
+from .rest_portfolio import CalculatorPaths, PortfolioPaths
+from .rest_session import SessionPaths
+from .rest_triggers import AlertPaths, FundPaths, TriggerPaths
+from .wire import KiteError, failure
 
 # %% auto #0
-__all__ = ['Handler', 'form_of', 'caller', 'Faults', 'quote_record', 'asked_instruments', 'Rest', 'application']
+__all__ = ['Rest', 'RateLimited', 'application']
 
-# %% ../../nbs/exchange/rest.ipynb #31bce69d
-async def form_of(request: Request) -> dict[str, str]:
-    "The fields of a request: query for GET and DELETE, form for POST and PUT."
-    fields = dict(request.query_params)
-    body = (await request.body()).decode("utf-8", "replace")
-    return fields | dict(parse_qsl(body, keep_blank_values=True))
-
-
-def caller(venue: Venue, request: Request) -> Account:
-    "The account whose key and token the request carries; TokenException otherwise."
-    scheme, _, credentials = request.headers.get("authorization", "").partition(" ")
-    api_key, _, token = credentials.partition(":")
-    account = venue.accounts.get(api_key)
-    if scheme != "token" or account is None or not token or token != account.access_token:
-        raise KiteError("TokenException", "Incorrect `api_key` or `access_token`.", 403)
-    return account
-
-# %% ../../nbs/exchange/rest.ipynb #70b2cf83
-class Faults:
-    "Faults that wait for the next order requests."
-
-    def __init__(self) -> None:
-        self.slow_replies: list[float] = []  # seconds, one a request
-
-    async def after_order(self) -> None:
-        "Hold back the reply to an order that has been taken."
-        if self.slow_replies:
-            await asyncio.sleep(self.slow_replies.pop(0))
-
-# %% ../../nbs/exchange/rest.ipynb #02ef4d7d
-def quote_record(
-    venue: Venue, instrument: Instrument, form: str
-) -> dict[str, Any]:  # form is ltp, ohlc or quote
-    "Quote of one instrument in Kite's fields."
-    quote = venue.market.quotes[instrument.tradingsymbol]
-    record: dict[str, Any] = {
-        "instrument_token": quote.token,
-        "last_price": venue.market.last_price[instrument.tradingsymbol],
-    }
-    if form == "ltp":
-        return record
-    record["ohlc"] = {
-        "open": quote.open,
-        "high": quote.high,
-        "low": quote.low,
-        "close": quote.close,
-    }
-    if form == "ohlc":
-        return record
-    empty = [{"price": 0, "quantity": 0, "orders": 0} for _ in range(5)]
-    moment = stamp(venue.market.now)
-    return record | {
-        "timestamp": moment,
-        "last_trade_time": stamp(datetime.fromtimestamp(quote.traded_at or quote.updated_at, IST)),
-        "last_quantity": quote.last_quantity,
-        "buy_quantity": 0,
-        "sell_quantity": 0,
-        "volume": quote.volume,
-        "average_price": quote.average_price,
-        "oi": 0,
-        "oi_day_high": 0,
-        "oi_day_low": 0,
-        "net_change": 0,
-        "lower_circuit_limit": 0,
-        "upper_circuit_limit": 0,
-        "depth": {"buy": empty, "sell": empty},
-    }
-
-
-def asked_instruments(venue: Venue, request: Request, most: int) -> dict[str, Instrument]:
-    "The instruments asked for, by the very text they were asked with; unknown ones are absent."
-    asked = parse_qs(request.url.query).get("i", [])
-    if len(asked) > most:
-        raise KiteError("InputException", f"Too many tokens requested. Max permitted is {most}.")
-    found = {}
-    for text in asked:
-        exchange, _, symbol = text.partition(":")
-        if (token := token_of(text)) in venue.market.by_token:
-            found[text] = venue.market.by_token[token]
-        elif exchange == "NSE" and symbol in venue.market.instruments:
-            found[text] = venue.market.instruments[symbol]
-    return found
-
-# %% ../../nbs/exchange/rest.ipynb #baabf506
-Handler = Callable[[Request], Awaitable[Response]]
-
-
-class Rest:
+# %% ../../nbs/exchange/rest.ipynb #bb5d6a1c
+class Rest(Counter):
     "Kite's paths over one venue."
 
-    def __init__(self, venue: Venue, hub: Hub, faults: Faults) -> None:
-        self.venue, self.hub, self.faults = venue, hub, faults
-
-    # ---- session --------------------------------------------------------------------------------
-
-    async def log_in_page(self, request: Request) -> Response:
-        "Kite's log-in page; the paper account is let in at once and sent back with a token."
-        account = self.venue.accounts.get(request.query_params.get("api_key", ""))
-        if account is None:
-            raise KiteError("InputException", "Invalid `api_key`.")
-        token = account.new_request_token(self.venue.time())
-        query = urlencode({"action": "login", "status": "success", "request_token": token})
-        return RedirectResponse(f"http://127.0.0.1/?{query}", status_code=302)
-
-    async def open_session(self, request: Request) -> Response:
-        "Exchange a request token for an access token."
-        form = await form_of(request)
-        account = self.venue.accounts.get(form.get("api_key", ""))
-        if account is None:
-            raise KiteError("TokenException", "Incorrect `api_key` or `access_token`.", 403)
-        account.log_in(form.get("request_token", ""), form.get("checksum", ""), self.venue.time())
-        return success(account.session(self.venue.market.now))
-
-    async def close_session(self, request: Request) -> Response:
-        "Log out."
-        caller(self.venue, request).access_token = ""
-        return success(True)
-
-    async def profile(self, request: Request) -> Response:
-        "The client's profile."
-        return success(caller(self.venue, request).profile())
-
-    async def margins(self, request: Request) -> Response:
-        "Funds, of all segments or of one."
-        account = caller(self.venue, request)
-        equity = margins(account, self.venue.market.last_price)
-        segment = request.path_params.get("segment")
-        if segment not in (None, "equity", "commodity"):
-            raise KiteError("InputException", f"Invalid `segment`: {segment}.")
-        commodity = margins(Account("", "", "", 0, {}), {}) | {"enabled": False}
-        both = {"equity": equity, "commodity": commodity}
-        return success(both if segment is None else both[segment])
-
-    # ---- market ---------------------------------------------------------------------------------
-
-    async def instruments(self, request: Request) -> Response:
-        "The day's instruments as CSV."
-        exchange = request.path_params.get("exchange", "NSE")
-        listed = self.venue.market.instruments.values() if exchange == "NSE" else ()
-        return Response(instruments_csv(list(listed)), media_type="text/csv")
-
-    def quotes(self, form: str, most: int) -> Handler:
-        "Handler of one depth of quotes."
-
-        async def answer(request: Request) -> Response:
-            "The quotes of what was asked for."
-            caller(self.venue, request)
-            found = asked_instruments(self.venue, request, most)
-            return success(
-                {text: quote_record(self.venue, one, form) for text, one in found.items()}
-            )
-
-        return answer
-
-    async def candles(self, request: Request) -> Response:
-        "Historical candles."
-        caller(self.venue, request)
-        path = request.path_params
-        form = dict(request.query_params)
-        market = self.venue.market
-        return success({"candles": candles_of(market, path["token"], path["interval"], form)})
-
-    # ---- orders ---------------------------------------------------------------------------------
-
-    async def place(self, request: Request) -> Response:
-        "New order."
-        account = caller(self.venue, request)
-        order = self.venue.place(account, request.path_params["variety"], await form_of(request))
-        await self.faults.after_order()
-        return success({"order_id": order.order_id})
-
-    async def modify(self, request: Request) -> Response:
-        "Change of a working order."
-        account = caller(self.venue, request)
-        order_id = request.path_params["order_id"]
-        order = self.venue.modify(account, order_id, await form_of(request))
-        await self.hub.send_updates()
-        await self.faults.after_order()
-        return success({"order_id": order.order_id})
-
-    async def cancel(self, request: Request) -> Response:
-        "Withdrawal of a working order."
-        account = caller(self.venue, request)
-        order = self.venue.cancel(account, request.path_params["order_id"])
-        await self.hub.send_updates()
-        await self.faults.after_order()
-        return success({"order_id": order.order_id})
-
-    async def orders(self, request: Request) -> Response:
-        "Today's orders, the latest state of each."
-        account = caller(self.venue, request)
-        return success([order.record() for order in account.orders.values()])
-
-    async def history(self, request: Request) -> Response:
-        "All states of an order, oldest first."
-        account = caller(self.venue, request)
-        return success(self.venue.order(account, request.path_params["order_id"]).history)
-
-    async def trades(self, request: Request) -> Response:
-        "Today's trades, of the account or of one order."
-        account = caller(self.venue, request)
-        wanted = request.path_params.get("order_id")
-        if wanted is not None:
-            self.venue.order(account, wanted)
-        return success(
-            [
-                trade.record()
-                for trade in self.venue.trades
-                if trade.order.user_id == account.user_id and wanted in (None, trade.order.order_id)
-            ]
+    def routes(self) -> list[BaseRoute]:
+        "Every path; orders first, since they are in a hurry."
+        groups = (
+            OrderPaths,
+            MarketPaths,
+            PortfolioPaths,
+            SessionPaths,
+            CalculatorPaths,
+            TriggerPaths,
+            AlertPaths,
+            FundPaths,
         )
+        paths: list[BaseRoute] = [route for group in groups for route in group(self).routes()]
+        return [*paths, WebSocketRoute("/", self.hub.connect)]
 
-    # ---- portfolio ------------------------------------------------------------------------------
+# %% ../../nbs/exchange/rest.ipynb #490db83f
+class RateLimited:
+    "Answers 429 to one call too many."
 
-    async def positions(self, request: Request) -> Response:
-        "Positions: all, and those of today alone."
-        account = caller(self.venue, request)
-        last = self.venue.market.last_price
-        held = account.holdings.values()
-        return success(
-            {
-                "net": [one.record(last[one.symbol]) for one in held],
-                "day": [
-                    one.record(last[one.symbol], day_only=True)
-                    for one in held
-                    if one.bought or one.sold
-                ],
-            }
-        )
+    def __init__(self, app: ASGIApp, counter: Counter) -> None:
+        self.app, self.counter = app, counter
 
-    async def holdings(self, request: Request) -> Response:
-        "Settled shares: none, since carried positions stay among the positions here."
-        caller(self.venue, request)
-        return success([])
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        "Count a request, then let it through."
+        if scope["type"] == "http" and (key := _named_key(scope)) in self.counter.venue.accounts:
+            try:
+                self.counter.rates.check(key, scope["method"], scope["path"])
+            except KiteError as error:
+                await failure(error)(scope, receive, send)
+                return
+        await self.app(scope, receive, send)
 
-# %% ../../nbs/exchange/rest.ipynb #9ec0ba9f
+
+def _named_key(scope: Scope) -> str:
+    "The key that a request names in its header, whoever sent it."
+    header: bytes = dict(scope["headers"]).get(b"authorization", b"")
+    return header.decode("latin-1").removeprefix("token ").partition(":")[0]
+
+# %% ../../nbs/exchange/rest.ipynb #cb2032e0
 def application(rest: Rest) -> Starlette:
     "The application of the exchange's public port."
-    order, variety = "/orders/{order_id}", "/orders/{variety}"
-    routes: list[Any] = [
-        Route("/connect/login", rest.log_in_page, methods=["GET"]),
-        Route("/session/token", rest.open_session, methods=["POST"]),
-        Route("/session/token", rest.close_session, methods=["DELETE"]),
-        Route("/user/profile", rest.profile, methods=["GET"]),
-        Route("/user/margins", rest.margins, methods=["GET"]),
-        Route("/user/margins/{segment}", rest.margins, methods=["GET"]),
-        Route(
-            "/instruments/historical/{token}/{interval}",
-            rest.candles,
-            methods=["GET"],
-        ),
-        Route("/instruments", rest.instruments, methods=["GET"]),
-        Route("/instruments/{exchange}", rest.instruments, methods=["GET"]),
-        Route("/quote", rest.quotes("quote", 500), methods=["GET"]),
-        Route("/quote/ohlc", rest.quotes("ohlc", 1000), methods=["GET"]),
-        Route("/quote/ltp", rest.quotes("ltp", 1000), methods=["GET"]),
-        Route("/orders", rest.orders, methods=["GET"]),
-        Route(order, rest.history, methods=["GET"]),
-        Route(order + "/trades", rest.trades, methods=["GET"]),
-        Route(variety, rest.place, methods=["POST"]),
-        Route(variety + "/{order_id}", rest.modify, methods=["PUT"]),
-        Route(variety + "/{order_id}", rest.cancel, methods=["DELETE"]),
-        Route("/trades", rest.trades, methods=["GET"]),
-        Route("/portfolio/positions", rest.positions, methods=["GET"]),
-        Route("/portfolio/holdings", rest.holdings, methods=["GET"]),
-        WebSocketRoute("/", rest.hub.connect),
-    ]
+    limits = [Middleware(RateLimited, counter=rest)] if rest.settings.rate_limits else []
     return Starlette(
-        routes=routes,
+        routes=rest.routes(),
+        middleware=limits,
         exception_handlers={
             KiteError: _refused,
             HTTPException: _no_route,

@@ -5,12 +5,13 @@
 # %% ../../nbs/exchange/wire.ipynb #d10b0185
 from __future__ import annotations
 
+import json
 import struct
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
 from ..core.clock import to_ist
 
@@ -33,9 +34,15 @@ class KiteError(Exception):
         self.code = code
 
 
+def _json(body: dict[str, Any], code: int = 200) -> Response:
+    "A JSON answer in plain ASCII: half a surrogate pair in an echoed text must not break it."
+    text = json.dumps(body, allow_nan=False, separators=(",", ":"))
+    return Response(text, status_code=code, media_type="application/json")
+
+
 def success(data: Any) -> Response:
     "Kite's envelope of a success."
-    return JSONResponse({"status": "success", "data": data})
+    return _json({"status": "success", "data": data})
 
 
 def failure(error: KiteError) -> Response:
@@ -46,7 +53,7 @@ def failure(error: KiteError) -> Response:
         "error_type": error.error_type,
         "data": None,
     }
-    return JSONResponse(body, status_code=error.code)
+    return _json(body, error.code)
 
 # %% ../../nbs/exchange/wire.ipynb #ba512642
 def stamp(moment: datetime) -> str:

@@ -7,6 +7,7 @@ are those of a session. Nothing waits, so hundreds of small markets can be playe
 
 from __future__ import annotations
 
+import gzip
 import json
 from collections.abc import Coroutine, Iterator
 from dataclasses import dataclass
@@ -25,7 +26,7 @@ from nifty_research.core.settings import Settings
 from nifty_research.data.bars import Bars
 from nifty_research.exchange.account import Account
 from nifty_research.exchange.market import Market
-from nifty_research.exchange.rest import Faults, Rest, application
+from nifty_research.exchange.rest import Rest, application
 from nifty_research.exchange.stream import Client, Hub
 from nifty_research.exchange.venue import Venue
 from nifty_research.session.opening import tokens_of
@@ -86,7 +87,9 @@ class StraightIn(BaseAdapter):
         answer.status_code = sent[0]["status"]
         for name, value in sent[0]["headers"]:
             answer.headers[name.decode()] = value.decode()
-        answer._content = b"".join(message.get("body", b"") for message in sent[1:])
+        body = b"".join(message.get("body", b"") for message in sent[1:])
+        packed = answer.headers.get("content-encoding") == "gzip"
+        answer._content = gzip.decompress(body) if packed else body
         answer.url, answer.request = str(request.url), request
         return answer
 
@@ -121,7 +124,8 @@ class Exchange:
         self.venue = Venue(Market(bars, start, settings), [self.account], lambda order: None)
         self.hub = Hub(self.venue)
         self.venue.publish = lambda order: self.hub.pending.append(order.update(SECRET))
-        self.app = application(Rest(self.venue, self.hub, Faults()))
+        self.rest = Rest(self.venue, self.hub)
+        self.app = application(self.rest)
         self.sequence = 0
         self.turns: Iterator[Any] = self.venue.play()
 
