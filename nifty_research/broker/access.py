@@ -8,18 +8,21 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from datetime import datetime
+from pathlib import Path
 from urllib.parse import urlparse
 
+from .calls import CallStatistics
 from .client import Broker, is_local, paper_request_token
 from .quotas import Throttle, read_limits, record_of
 from .reads import Reader
+from .tokens import token_store, vault_beside
 from ..core.clock import IST, Clock, SimulatedClock, WallClock
 from ..core.errors import AuthenticationError
 from ..core.metrics import PROCESS, Metrics
 from ..core.settings import Settings
 
 # %% auto #0
-__all__ = ['PAPER_KEYS', 'KITE_KEYS', 'keys_of', 'reader_of']
+__all__ = ['PAPER_KEYS', 'KITE_KEYS', 'keys_of', 'statistics_of', 'reader_of']
 
 # %% ../../nbs/broker/access.ipynb #34d19f48
 PAPER_KEYS = ("NIFTY_PAPER_KEY", "NIFTY_PAPER_SECRET")
@@ -33,17 +36,29 @@ def keys_of(
     "What is needed to log in; AuthenticationError naming what is missing and how to come by it."
     local = is_local(settings.kite.root)
     names = PAPER_KEYS if local else KITE_KEYS
-    if missing := [name for name in names if not environ.get(name)]:
+    missing = [name for name in names if not environ.get(name)]
+    ledger = settings.paths.ledger
+    if missing == [KITE_KEYS[1]] and vault_beside(ledger).exists():
+        key = environ[KITE_KEYS[0]]
+        store = token_store(ledger, environ)
+        return key, store.living(settings.kite.root, key, WallClock(0.0)).token
+    if missing:
         raise AuthenticationError(
             f"there is no log-in for {urlparse(settings.kite.root).netloc}",
             where="environment",
             value=f"{' and '.join(missing)} not set",
             remedy="Set the key and secret that the local exchange was started with."
             if local
-            else f"Log in at {settings.kite.login} with your API key, set both for this shell, or "
-            "point kite.root at a local exchange.",
+            else "Run nifty login, or set both for this shell, or point kite.root at a local "
+            "exchange.",
         )
     return environ[names[0]], environ[names[1]]
+
+
+def statistics_of(settings: Settings) -> Path:
+    "Where the calls of all processes to the broker are counted."
+    host = urlparse(settings.kite.root).netloc.replace(":", "-")
+    return settings.paths.ledger.parent / f"statistics-{settings.account.id}-{host}.sqlite"
 
 
 def reader_of(
@@ -55,7 +70,8 @@ def reader_of(
     "A reader that is logged in, at the pace and on the clock of the side it talks to."
     root, timeout_s = settings.kite.root, settings.execution.call_timeout_s
     key, secret = keys_of(settings, os.environ if environ is None else environ)
-    broker = Broker(root, key, timeout_s=timeout_s)
+    statistics = None if is_local(root) else CallStatistics(statistics_of(settings))
+    broker = Broker(root, key, timeout_s=timeout_s, statistics=statistics)
     clock: Clock
     if is_local(root):
         request_token = paper_request_token(root, key, timeout_s)

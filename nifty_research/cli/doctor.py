@@ -9,12 +9,13 @@ import importlib.util
 import os
 import shutil
 import sys
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
+from .checks import Check, check_of_error, guarded
+from .doctor_broker import examine_broker
 from .records import accounts_of, verified
 from ..core.clock import Clock, WallClock
 from ..core.errors import ExitCode, TradingSystemError
@@ -24,32 +25,8 @@ if TYPE_CHECKING:
     from nifty_research.core.settings import Settings
 
 # %% auto #0
-__all__ = ['Check', 'check_python', 'check_clock', 'check_disk', 'check_ports', 'check_settings', 'check_notebook', 'check_data',
-           'newest_event', 'check_ledger', 'check_token', 'check_cache', 'check_module', 'check_browser', 'examine']
-
-# %% ../../nbs/cli/doctor.ipynb #d1a55bd0
-@dataclass(frozen=True)
-class Check:
-    "What was found about one thing."
-
-    name: str
-    state: Literal["ok", "remark", "fault"]
-    text: str
-    remedy: str = ""
-    exit_code: int = ExitCode.OK  # of a fault
-
-    def line(self) -> str:
-        "For people."
-        sign = {"ok": "✓", "remark": "·", "fault": "✗"}[self.state]
-        advice = f" {self.remedy}" if self.remedy else ""
-        return f"{sign} {self.name:<10} {self.text}{'.' if advice else ''}{advice}"
-
-
-def _fault(name: str, error: TradingSystemError) -> Check:
-    "The check that an error makes."
-    text = f"{error.where}: {error.what}" if error.where else error.what
-    found = "" if error.value is None else f" (found {error.value})"
-    return Check(name, "fault", text + found, error.remedy, int(error.exit_code))
+__all__ = ['check_python', 'check_clock', 'check_disk', 'check_ports', 'check_settings', 'check_notebook', 'check_data',
+           'newest_event', 'check_ledger', 'check_cache', 'check_module', 'check_browser', 'examine']
 
 # %% ../../nbs/cli/doctor.ipynb #d385c148
 _LEAST_FREE, _LITTLE_FREE = 0.2e9, 2e9  # bytes
@@ -104,7 +81,7 @@ def check_ports(settings: Settings) -> Check:
         try:
             listener = bound_socket(host, getattr(settings.exchange, key), f"exchange.{key}")
         except TradingSystemError as error:
-            return _fault("ports", error)
+            return check_of_error("ports", error)
         ports.append(str(listener.getsockname()[1]))
         listener.close()
     return Check("ports", "ok", f"{host}, free: {' and '.join(ports)}")
@@ -117,7 +94,7 @@ def check_settings(settings: Settings) -> Check:
     try:
         seated(settings)
     except TradingSystemError as error:
-        return _fault("settings", error)
+        return check_of_error("settings", error)
     text = f"{settings.file}, profile {settings.profile}, {settings.fingerprint()[:12]}"
     return Check("settings", "ok", text)
 
@@ -182,11 +159,6 @@ def check_ledger(settings: Settings) -> Iterator[Check]:
     else:
         yield Check("lease", "ok", f"account {settings.account.id} is free")
 
-
-def check_token() -> Check:
-    "Whether orders could reach the broker."
-    return Check("token", "ok", "paper needs none; live is refused")
-
 # %% ../../nbs/cli/doctor.ipynb #696f1f4a
 def check_cache() -> Check:
     "Compiled code of exactly these sources."
@@ -216,14 +188,6 @@ def check_browser() -> Check:
     return Check("browser", "remark", "no chromium: tests of the pages are skipped")
 
 # %% ../../nbs/cli/doctor.ipynb #6f3e4cea
-def _guarded(name: str, check: Callable[[], Check]) -> Check:
-    "A check whose own trouble is a fault, not the end."
-    try:
-        return check()
-    except TradingSystemError as error:
-        return _fault(name, error)
-
-
 def examine(
     settings: Settings,
     *,
@@ -233,17 +197,20 @@ def examine(
     ledger = settings.paths.ledger
     yield check_python()
     yield check_settings(settings)
-    yield _guarded("clock", lambda: check_clock(clock or WallClock(), newest_event(ledger)))
+    yield guarded("clock", lambda: check_clock(clock or WallClock(), newest_event(ledger)))
     yield check_disk(settings.paths.runs)
-    yield _guarded("ports", lambda: check_ports(settings))
+    yield guarded("ports", lambda: check_ports(settings))
     yield check_notebook(settings)
     yield check_data(os.environ.get("NIFTY_DATA"))
     try:
         yield from check_ledger(settings)
     except TradingSystemError as error:
-        yield _fault("ledger", error)
-    yield _guarded("compiled", check_cache)
+        yield check_of_error("ledger", error)
+    yield guarded("compiled", check_cache)
     yield check_module("voila", "nifty dashboard")
     yield check_module("jupyterlab", "nifty lab")
     yield check_browser()
-    yield check_token()
+    try:
+        yield from examine_broker(settings, os.environ, clock or WallClock())
+    except TradingSystemError as error:
+        yield check_of_error("broker", error)

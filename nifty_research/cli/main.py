@@ -29,6 +29,7 @@ from nifty_research.cli import (
     risk_stress,
 )
 from .groups import data_app, market_app
+from .login import broker_app, login_command, logout_command, vault_app
 from nifty_research.cli.options import (
     BarsOption,
     DayOption,
@@ -81,6 +82,8 @@ ledger_app = _group("ledger", "The journal of all accounts.")
 app.add_typer(market_app, name="market")
 app.add_typer(data_app, name="data")
 app.add_typer(risk_app, name="risk")
+app.add_typer(broker_app, name="broker")
+app.add_typer(vault_app, name="vault")
 COMMANDS = (  # modules that add their commands to the groups when they are imported
     market_rules,
     market_charges,
@@ -110,6 +113,8 @@ app.command("sweep", epilog="Example: nifty sweep --grid fast=3:12 --grid slow=1
     sweep_command
 )
 app.command("trials", epilog="Example: nifty trials moving_average")(trials_command)
+app.command("login", epilog="Example: nifty login --no-browser")(login_command)
+app.command("logout")(logout_command)
 
 # %% ../../nbs/cli/main.ipynb #2fe2eccd
 @app.command(
