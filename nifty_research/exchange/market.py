@@ -12,6 +12,7 @@ from typing import Any
 
 import pandas as pd
 
+from ..core.errors import UnknownRuleError
 from ..core.settings import Settings
 from ..data.bars import Bars
 from ..engine.book import Records
@@ -23,7 +24,6 @@ from nifty_research.engine.rules import (
     tick_prices,
     with_history,
 )
-from ..core.errors import UnknownRuleError
 from .listing import instruments_of, kind_of, segment_of
 from .packets import Quote
 from ..market.bands import flexed_band, price_band, protected_prices
@@ -64,7 +64,7 @@ def wider_band(
     tick: float,
     flexes: int,  # so far
 ) -> tuple[Range, int]:
-    "The band after it was widened so often that a played price lies inside, and how often that was."
+    "The band after it was widened until a played price lies inside, and how often that was."
     step = 1 if price > band[1] else -1
     flexes = flexes if flexes * step >= 0 else 0
     for _ in range(40):
@@ -166,6 +166,14 @@ class Market:
         quote.last_quantity = volume or quote.last_quantity
         quote.volume += volume
         quote.traded_at = quote.updated_at = int(moment.timestamp())
+
+    def traded(self, symbol: str, price: float, moment: datetime, quantity: int) -> None:
+        "Take a trade in a book into the day's figures; the average is weighted by quantity."
+        quote = self.quotes[symbol]
+        before, volume = quote.average_price * quote.volume, quote.volume + quantity
+        self.see(symbol, price, moment, quantity)
+        if quantity:
+            quote.average_price = (before + price * quantity) / volume
 
     def _band(self, symbol: str) -> Range:
         one, day = self.instruments[symbol], self.now.date()

@@ -61,6 +61,8 @@ def shape_order(
     chosen_protection: float,  # percent, for an order that leaves it to the system
 ) -> None:
     "Work out how an order is matched, and refuse what Kite refuses."
+    if instrument.lot_size == 0:
+        raise KiteError("InputException", f"{instrument.tradingsymbol} cannot be traded.")
     if order.quantity <= 0 or order.quantity % instrument.lot_size:
         raise KiteError(
             "InputException", f"Quantity should be a multiple of {instrument.lot_size}."
@@ -94,17 +96,17 @@ def check_cover(
     "Refuse what neither the money nor, for delivery, the shares of the account cover."
     if order.product == "CNC" and not order.is_buy:
         shares = deliverable(account, instead_of or order)
-        if order.quantity > shares:
+        if order.pending > shares:
             raise KiteError(
                 "HoldingException",
-                f"Insufficient stock holding. Required quantity is {order.quantity} but "
+                f"Insufficient stock holding. Required quantity is {order.pending} but "
                 f"available quantity is {shares}.",
             )
     already = opens(account, instead_of) if instead_of else 0
     value = (opens(account, order) - already) * paise(last_price[order.symbol])
     if value <= 0:
         return
-    required = math.ceil(value * account.margin_rate[order.product] - 1e-6)
+    required = math.ceil(value * account.rate(order.product) - 1e-6)
     free = available(account, last_price)
     if required > free:
         raise KiteError(

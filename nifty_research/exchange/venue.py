@@ -5,343 +5,115 @@
 # %% ../../nbs/exchange/venue.ipynb #533cdbc5
 from __future__ import annotations
 
-import copy
-import math
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from datetime import datetime
-from typing import Any
 
-import numpy as np
-import pandas as pd
-
-from ..core.money import paise
-from ..engine.book import BarPhase, OrderKind, moment_of
-from ..engine.fill import fill_in_band
+from ..core.errors import DataError
+from ..engine.book import OrderKind
 from .account import Account, carry_positions
+from .daytime import Daytime
+from .desk import OrderDesk
+from .floor import Publish, Turn
+from .following import follow_up
 from .market import Market
-from .orders import ORDER_TYPES, Order, Trade, choice, decimal, whole
-from .placement import check_cover, shape_order
-from .wire import KiteError
-from ..market.instruments import Instrument
+from .matching import BookMatching
+from .playing import Source, Step, bar_steps, book_steps
 
 # %% auto #0
-__all__ = ['Publish', 'Listen', 'Turn', 'Venue']
+__all__ = ['Venue']
 
 # %% ../../nbs/exchange/venue.ipynb #152d1142
-@dataclass(frozen=True)
-class Turn:
-    "One phase that has been played; prices by symbol, in the order they are sent."
-
-    phase: BarPhase
-    moment: datetime
-    bar_start: datetime
-    ticks: tuple[dict[str, float], ...]
-
-
-Publish = Callable[[Order], None]
-Listen = Callable[[str, float, datetime], None]  # symbol, rupees, exchange's time
-
-# %% ../../nbs/exchange/venue.ipynb #6a5a9642
-class Venue:
-    "The order books of the exchange over one market."
+class Venue(OrderDesk):
+    "The exchange over one market, with days and a clock."
 
     def __init__(
         self,
         market: Market,
         accounts: list[Account],
         publish: Publish,  # called with every order whose update goes out on the stream
+        *,
+        source: Source | None = None,  # of prices, where books are matched; None: the bars
+        auctions: bool = False,  # whether opening and closing auctions are held
     ) -> None:
-        self.market = market
-        self.settings = market.settings
-        self.accounts = {account.api_key: account for account in accounts}
-        self.publish = publish
-        self.trades: list[Trade] = []
-        self.turn = 0  # counts phases
-        self.listeners: list[Listen] = []  # told every price of a phase once it is matched
-        self._numbers = {"order": 0, "trade": 0}
+        super().__init__(market, accounts, publish)
+        self.source, self.auctions = source, auctions
+        self.day = Daytime(self, auctions=False)
 
-    def _number(self, kind: str) -> int:
-        "The next number of orders or trades, from 1."
-        self._numbers[kind] += 1
-        return self._numbers[kind]
+    # ---- days -----------------------------------------------------------------------------------
 
-    # ---- requests -------------------------------------------------------------------------------
-
-    def place(self, account: Account, variety: str, form: dict[str, str]) -> Order:
-        "Take a new order, or refuse it before it has an id."
-        if variety != "regular":
-            raise KiteError("InputException", f"Variety `{variety}` is not traded here.")
-        instrument = self._instrument(form)
-        order_type = choice(form, "order_type", ORDER_TYPES)
-        quantity = whole(form, "quantity")
-        tag = form.get("tag") or None
-        if tag and len(tag) > 20:
-            raise KiteError("InputException", "Invalid `tag`: at most 20 characters.")
-        order = Order(
-            order_id=f"{self.market.now:%y%m%d}{self._number('order'):013d}",
-            exchange_order_id=f"1{self._numbers['order']:015d}",
-            user_id=account.user_id,
-            symbol=instrument.tradingsymbol,
-            token=instrument.instrument_token,
-            is_buy=choice(form, "transaction_type", ("BUY", "SELL")) == "BUY",
-            order_type=order_type,
-            product=choice(form, "product", ("CNC", "MIS")),
-            quantity=quantity,
-            price=decimal(form, "price"),
-            trigger_price=decimal(form, "trigger_price"),
-            market_protection=decimal(form, "market_protection"),
-            tag=tag,
-            placed_at=self.market.now,
-            kind=OrderKind.NONE,
-            worst_price=0.0,
-            placed_turn=self.turn,
-            validity=choice(form, "validity", ("DAY",), "DAY"),
-        )
-        self._check(account, order)
-        account.orders[order.order_id] = order
-        self._rest(order, "PUT ORDER REQ RECEIVED", "VALIDATION PENDING", "OPEN PENDING")
-        return order
-
-    def modify(self, account: Account, order_id: str, form: dict[str, str]) -> Order:
-        "Change a working order."
-        order = self._working(account, order_id, "modified")
-        if order.changes >= self.settings.execution.order_changes:
-            raise KiteError(
-                "NetworkException", "Maximum allowed order modifications exceeded.", 400
-            )
-        changed = copy.copy(order)  # the order itself stays as it is where anything is refused
-        changed.order_type = choice(form, "order_type", ORDER_TYPES, order.order_type)
-        changed.price = decimal(form, "price", order.price)
-        changed.trigger_price = decimal(form, "trigger_price", order.trigger_price)
-        changed.market_protection = decimal(form, "market_protection", order.market_protection)
-        changed.quantity = whole(form, "quantity", order.quantity)
-        self._check(account, changed, instead_of=order)
-        vars(order).update(vars(changed))
-        order.changes += 1
-        order.placed_turn = self.turn
-        self._rest(order, "MODIFY VALIDATION PENDING", "MODIFY PENDING", "MODIFIED")
-        self.publish(order)
-        return order
-
-    def cancel(self, account: Account, order_id: str) -> Order:
-        "Withdraw a working order."
-        order = self._working(account, order_id, "cancelled")
-        order.move(self.market.now, "CANCEL PENDING", "CANCELLED")
-        self.publish(order)
-        return order
-
-    def order(self, account: Account, order_id: str) -> Order:
-        "An order of today by its id."
-        if order_id not in account.orders:
-            raise KiteError("GeneralException", f"Couldn't find that `order_id`: {order_id}.", 404)
-        return account.orders[order_id]
-
-    def time(self) -> datetime:
-        "The exchange's time."
-        return self.market.now
-
-    # ---- helpers --------------------------------------------------------------------------------
-
-    def _instrument(self, form: dict[str, str]) -> Instrument:
-        choice(form, "exchange", ("NSE",))
-        symbol = form.get("tradingsymbol", "")
-        if symbol not in self.market.instruments:
-            raise KiteError(
-                "InputException", "The instrument you are placing an order for does not exist."
-            )
-        if not self.market.takes_orders(symbol):
-            raise KiteError(
-                "InputException",
-                f"{symbol} is not in continuous trading at {self.market.now:%H:%M:%S}.",
-            )
-        return self.market.instruments[symbol]
-
-    def _working(self, account: Account, order_id: str, verb: str) -> Order:
-        order = self.order(account, order_id)
-        if order.status not in ("OPEN", "TRIGGER PENDING"):
-            raise KiteError(
-                "InputException",
-                f"Order cannot be {verb} as it is being processed. Try later. ({order.status})",
-            )
-        return order
-
-    def _check(self, account: Account, order: Order, *, instead_of: Order | None = None) -> None:
-        "Work out how an order is matched; refuse what is not in order or not covered."
-        market, chosen = self.market, self.settings.execution.market_protection_percent
-        last_price = market.last_price[order.symbol]
-        shape_order(order, market.instruments[order.symbol], last_price, chosen)
-        if instead_of is None or order.quantity > instead_of.quantity:
-            check_cover(account, order, market.last_price, instead_of=instead_of)
-
-    def _rest(self, order: Order, *passing: str) -> None:
-        "Through the passing states into the book."
-        resting = "TRIGGER PENDING" if order.kind == OrderKind.STOP else "OPEN"
-        if order.kind == OrderKind.MARKET:  # a protected market order shows as a limit
-            order.order_type, order.price = "LIMIT", order.worst_price
-        order.move(self.market.now, *passing, resting)
-
-    # ---- matching -------------------------------------------------------------------------------
-
-    def working(self) -> Iterator[tuple[Account, Order]]:
-        "All working orders in the order they were placed."
-        for account in self.accounts.values():
-            for order in list(account.orders.values()):
-                if not order.is_final:
-                    yield account, order
-
-    def match(self, row: int, phase: BarPhase) -> int:
-        "Trade what the fill kernel lets trade in one phase of a bar; number of executions."
-        bars, done = self.market.bars, 0
-        for account, order in self.working():
-            place = self.market.places[order.symbol]
-            open_ = bars.open[row, place]
-            if phase == BarPhase.LATE_STOPS and order.placed_turn < self.turn:
-                continue
-            if order.kind == OrderKind.MARKET and phase != BarPhase.OPEN:
-                continue  # placed inside the bar: it waits for the next open
-            price = fill_in_band(
-                self.market.rules,
-                self.market.listings[place],
-                int(phase),  # a plain number spares compiled code the look-up of the type
-                int(order.kind),
-                order.quantity if order.is_buy else -order.quantity,
-                order.worst_price,
-                open_,
-                bars.high[row, place],
-                bars.low[row, place],
-            )
-            if not math.isnan(price):
-                self._execute(account, order, float(price), phase)
-                done += 1
-            elif (
-                phase == BarPhase.OPEN and order.kind == OrderKind.MARKET and not math.isnan(open_)
-            ):
-                order.kind = OrderKind.LIMIT
-        return done
-
-    def _execute(self, account: Account, order: Order, price: float, phase: BarPhase) -> None:
-        order.filled_quantity, order.average_price = order.quantity, price
-        if order.kind == OrderKind.STOP:
-            order.move(self.market.now, "OPEN")
-        order.move(self.market.now, "COMPLETE")
-        number = self._number("trade")
-        trade = Trade(f"{number:08d}", order, order.quantity, price, self.market.now)
-        self.trades.append(trade)
-        signed = order.quantity if order.is_buy else -order.quantity
-        account.holding(order.symbol, order.token, order.product).trade(
-            signed, order.quantity * paise(price)
-        )
-        if phase != BarPhase.OPEN:
-            self.market.last_price[order.symbol] = price
-        self.publish(order)
-
-    def purge_stops(self) -> None:
-        "Cancel resting stops of shares that have left continuous trading."
-        for _, order in self.working():
-            if order.kind == OrderKind.STOP and not self.market.takes_orders(order.symbol):
-                order.move(self.market.now, "CANCELLED", message="closing auction")
-                self.publish(order)
-
-    def expire(self) -> None:
-        "End of the day: what still works is cancelled by the exchange."
-        for _, order in self.working():
-            order.move(self.market.now, "CANCELLED", message="day ended")
-            self.publish(order)
-
-    # ---- time -----------------------------------------------------------------------------------
-
-    def play(self) -> Iterator[Turn]:
-        "Play the market; whoever iterates decides when it goes on."
-        index = self.market.bars.index
-        rows = range(self.market.start, len(index))
-        for row in rows:
-            new_day = row == rows[0] or index[row].date() != index[row - 1].date()
-            if new_day:
-                yield self._open_day(index[row])
-            yield from self._play_row(row)
-            if row == rows[-1] or index[row + 1].date() != index[row].date():
-                yield self._close_day(index[row])
-
-    def _open_day(self, start: pd.Timestamp) -> Turn:
-        moment = start.to_pydatetime()
+    def begin_day(self, moment: datetime) -> None:
+        "Settle, forget yesterday's orders but those parked, list the day's instruments."
         if moment.date() != self.market.now.date():
             for account in self.accounts.values():
-                carry_positions(
-                    account,
-                    self.market.last_price,
-                    settle=self.settings.exchange.settle_delivery,
-                )
+                waiting = [o for o in account.orders.values() if o.order_id in self.parked]
+                settle = self.settings.exchange.settle_delivery
+                carry_positions(account, self.market.last_price, settle=settle)
+                account.orders.update((order.order_id, order) for order in waiting)
             self.trades.clear()
         self.market.now = moment
         self.market.open_day(moment)
-        return self._turn(BarPhase.DAY_OPEN, moment)
+        if isinstance(self.matching, BookMatching):
+            self.matching.open_day()
+        self.lasting.clear()
+        self.day = Daytime(self, auctions=self.auctions)
+        for listen in self.day_listeners:
+            listen(moment.date())
 
-    def _close_day(self, start: pd.Timestamp) -> Turn:
-        moment = start.to_pydatetime()
-        self.expire()
-        return self._turn(BarPhase.DAY_CLOSE, moment)
+    def pass_time(self, now: datetime) -> list[str]:
+        "Let all happen that is due by now; symbols that an auction has priced."
+        priced = self.day.advance(now)
+        if isinstance(self.matching, BookMatching):
+            self.matching.release_held()
+        follow_up(self)
+        return priced
 
-    def _play_row(self, row: int) -> Iterator[Turn]:
-        bars, market = self.market.bars, self.market
-        start = bars.index[row].to_pydatetime()
-        market.now = start
-        present = np.flatnonzero(~np.isnan(bars.open[row]))
-        self.purge_stops()
-        self.match(row, BarPhase.OPEN)
-        yield self._turn(BarPhase.OPEN, start, self._see(row, present, (bars.open,)))
-        self._at(BarPhase.STOPS, start)
-        self.match(row, BarPhase.STOPS)
-        extremes = self._see(row, present, (bars.low, bars.high), keep_last=True)
-        yield self._turn(BarPhase.STOPS, start, extremes)
-        self._at(BarPhase.LIMITS, start)
-        filled = self.match(row, BarPhase.LIMITS)
-        yield self._turn(BarPhase.LIMITS, start)
-        if filled:
-            self._at(BarPhase.LATE_STOPS, start)
-            if self.match(row, BarPhase.LATE_STOPS):
-                yield self._turn(BarPhase.LATE_STOPS, start)
-        self._at(BarPhase.CLOSE, start)
-        market.closed_rows = row + 1
-        yield self._turn(
-            BarPhase.CLOSE, start, self._see(row, present, (bars.close,), closing=True)
-        )
-
-    def _at(self, phase: BarPhase, start: datetime) -> None:
-        self.market.now = moment_of(phase, start, self.market.interval)
-
-    def _turn(
-        self, phase: BarPhase, start: datetime, ticks: tuple[dict[str, float], ...] = ()
-    ) -> Turn:
-        self.turn += 1
-        self._at(phase, start)
-        for prices in ticks:
-            for symbol, price in prices.items():
-                for listen in self.listeners:
-                    listen(symbol, price, self.market.now)
-        return Turn(phase, self.market.now, start, ticks)
-
-    def _see(
+    def play_prices(
         self,
-        row: int,
-        present: Any,
-        columns: tuple[Any, ...],
-        *,
-        keep_last: bool = False,
-        closing: bool = False,
-    ) -> tuple[dict[str, float], ...]:
-        "Take prices of the bar into the quotes; what is to be broadcast."
-        market, names = self.market, self.market.bars.symbols
-        sent = []
-        for column in columns:
-            prices = {}
-            for place in present:
-                symbol, price = names[place], float(column[row, place])
-                last = market.last_price[symbol]
-                volume = int(market.bars.volume[row, place]) if closing else 0
-                market.see(symbol, price, market.now, volume)
-                if keep_last:
-                    market.last_price[symbol] = last
-                prices[symbol] = price
-            sent.append(prices)
-        return tuple(sent)
+        prices: list[tuple[str, float, int]],  # symbol, rupees, units traded
+        moment: datetime,
+    ) -> None:
+        "Play prices of the market into the books; whoever listens hears of each."
+        matching, day = self.matching, self.day
+        if not isinstance(matching, BookMatching):
+            raise DataError("prices are played into books", value=self.market.matching)
+        if self.halted:
+            prices = [one for one in prices if not self.halted & {"", one[0]}]
+        for symbol, price, quantity in prices:
+            matching.play(symbol, price, quantity, moment)
+            if day.auctions:
+                day.weigh(symbol, price, quantity, moment)
+        follow_up(self)
+        for symbol, price, _ in prices:
+            self.hear(symbol, price)
+
+    def hear(self, symbol: str, price: float) -> None:
+        "Tell those who listen of a played price."
+        for listen in self.listeners:
+            listen(symbol, price, self.market.now)
+
+    def purge_stops(self) -> None:
+        "Cancel resting stops of shares that have left continuous trading."
+        for account, order in self.working():
+            if order.kind == OrderKind.STOP and not self.market.takes_orders(order.symbol):
+                self.withdraw(account, order, "closing auction")
+
+    def expire(self) -> None:
+        "End of the day: what still works is cancelled by the exchange."
+        for account, order in self.working():
+            if order.order_id not in self.parked:
+                self.withdraw(account, order, "day ended")
+
+    # ---- time -----------------------------------------------------------------------------------
+
+    def steps(self) -> Iterator[Step]:
+        "What is played and when; a step must be run before the next one is asked for."
+        if self.source is None:
+            return bar_steps(self)
+        return book_steps(self, self.source)
+
+    def play(self) -> Iterator[Turn]:
+        "Play the market; whoever iterates decides when it goes on."
+        for step in self.steps():
+            turn = step.run()
+            if turn is not None:
+                yield turn
