@@ -18,7 +18,7 @@ from kiteconnect import KiteTicker
 from ..core.errors import NetworkError
 
 # %% auto #0
-__all__ = ['Heard', 'Ticks', 'OrderUpdate', 'Barrier', 'Lost', 'barrier_in', 'Feed']
+__all__ = ['Heard', 'Ticks', 'OrderUpdate', 'Barrier', 'Lost', 'Back', 'barrier_in', 'Feed']
 
 # %% ../../nbs/broker/feed.ipynb #cb8826f2
 @dataclass(frozen=True)
@@ -54,7 +54,14 @@ class Lost:
     reason: str
 
 
-Heard = Ticks | OrderUpdate | Barrier | Lost
+@dataclass(frozen=True)
+class Back:
+    "The connection is there again and subscribed; what was sent meanwhile will never come."
+
+    silent_s: float  # since the last message before
+
+
+Heard = Ticks | OrderUpdate | Barrier | Lost | Back
 
 # %% ../../nbs/broker/feed.ipynb #239afe8b
 def barrier_in(payload: bytes | str) -> Barrier | None:
@@ -83,11 +90,20 @@ class Feed:
         api_key: str,
         access_token: str,
         tokens: list[int],  # instruments to hear of
+        *,
+        tries: int = 1,  # connections tried anew in a row before the feed stays lost
+        silent_after_s: float = 0.0,  # a socket without even a heartbeat is cut; 0: never
     ) -> None:
         logging.getLogger("kiteconnect.ticker").setLevel(logging.CRITICAL)
         self._heard: queue.Queue[Heard] = queue.Queue()
-        self._tokens = tokens
-        self._ticker = KiteTicker(api_key, access_token, root=root, reconnect_max_tries=1)
+        self._tokens = [int(token) for token in tokens]  # NumPy's integers close the connection
+        self._silent_after_s = silent_after_s
+        self._watching: Any = None
+        self._connections = 0
+        self._message_at = self._tick_at = time.monotonic()
+        self._ticker = KiteTicker(
+            api_key, access_token, root=root, reconnect_max_tries=tries, reconnect_max_delay=5
+        )
         self._ticker.on_connect = self._on_connect
         self._ticker.on_message = self._on_message
         self._ticker.on_ticks = self._on_ticks
@@ -107,8 +123,18 @@ class Feed:
         "Hear of further instruments."
         from twisted.internet import reactor
 
-        self._tokens = tokens
+        self._tokens = [int(token) for token in tokens]
         reactor.callFromThread(self._subscribe, self._ticker)
+
+    @property
+    def silent_s(self) -> float:
+        "Seconds without any message, heartbeats included: beyond a few, the socket is dead."
+        return time.monotonic() - self._message_at
+
+    @property
+    def tickless_s(self) -> float:
+        "Seconds without a tick; heartbeats go on in a stall that only the prices show."
+        return time.monotonic() - self._tick_at
 
     def next(
         self,
@@ -129,6 +155,7 @@ class Feed:
         from twisted.internet import reactor
 
         self._ticker.on_close = None
+        reactor.callFromThread(self._stop_watching)
         reactor.callFromThread(self._ticker.close)
 
     # ---- called by the reactor ------------------------------------------------------------------
@@ -138,13 +165,36 @@ class Feed:
         ticker.set_mode(ticker.MODE_FULL, self._tokens)
 
     def _on_connect(self, ticker: Any, response: Any) -> None:
+        self._connections += 1
+        if self._connections > 1:
+            self._heard.put(Back(self.silent_s))
+        self._message_at = self._tick_at = time.monotonic()
         self._subscribe(ticker)
+        self._watch()
+
+    def _watch(self) -> None:
+        "Look after the socket from now on: Kite's client never notices a silent one."
+        if self._silent_after_s > 0.0 and self._watching is None:
+            from twisted.internet.task import LoopingCall
+
+            self._watching = LoopingCall(self._cut_if_silent)
+            self._watching.start(self._silent_after_s / 4, now=False)
+
+    def _cut_if_silent(self) -> None:
+        if self.silent_s > self._silent_after_s and self._ticker.is_connected():
+            self._ticker.ws.dropConnection(abort=True)  # the client then connects anew
+
+    def _stop_watching(self) -> None:
+        if self._watching is not None and self._watching.running:
+            self._watching.stop()
 
     def _on_message(self, ticker: Any, payload: bytes, is_binary: bool) -> None:
+        self._message_at = time.monotonic()
         if not is_binary and (barrier := barrier_in(payload)) is not None:
             self._heard.put(barrier)
 
     def _on_ticks(self, ticker: Any, ticks: list[dict[str, Any]]) -> None:
+        self._tick_at = time.monotonic()
         self._heard.put(Ticks(ticks))
 
     def _on_order_update(self, ticker: Any, order: dict[str, Any]) -> None:
