@@ -65,13 +65,10 @@ class Rates:
         api_key: str,
         method: str,
         path: str,
-        weight: int = 1,  # orders that one call stands for: the legs of an iceberg
     ) -> None:
         "Count a call; NetworkException with 429 where it is one too many."
         kind, now = class_of(method, path), self.time()
-        counter = self._counters.setdefault(api_key, _Counter())
-        if counter.today != now.date():
-            counter.today, counter.orders_today = now.date(), 0
+        counter = self._counter(api_key, now.date())
         daily = kind == "orders" and method != "DELETE"
         if daily and counter.orders_today >= ORDERS_A_DAY:
             self._refuse("Maximum allowed order requests exceeded.")
@@ -84,11 +81,18 @@ class Rates:
             if len(recent) >= most and recent[-most] > moment - length:
                 self._refuse("Too many requests")
         recent.append(moment)
-        counter.orders_today += weight if daily else 0
+        counter.orders_today += daily
 
     def add_orders(self, api_key: str, number: int) -> None:
         "Count further orders of a day that came out of one call."
-        self._counters.setdefault(api_key, _Counter()).orders_today += number
+        self._counter(api_key, self.time().date()).orders_today += number
+
+    def _counter(self, api_key: str, today: date) -> _Counter:
+        "What a key has used; a new day begins at nothing."
+        counter = self._counters.setdefault(api_key, _Counter())
+        if counter.today != today:
+            counter.today, counter.orders_today = today, 0
+        return counter
 
     def _refuse(self, text: str) -> None:
         self.refused += 1
