@@ -30,6 +30,7 @@ from nifty_research.cli import (
 )
 from .groups import data_app, market_app
 from .login import broker_app, login_command, logout_command, vault_app
+from .crashtest import crash_command
 from nifty_research.cli.options import (
     BarsOption,
     DayOption,
@@ -44,6 +45,7 @@ from nifty_research.cli.options import (
     assignments,
     choice_of,
 )
+from .order_states import order_app
 from .output import error_block, exit_code_of, print_result, text_table
 from .proving import prove_command
 from .risk import risk_app
@@ -82,6 +84,7 @@ ledger_app = _group("ledger", "The journal of all accounts.")
 app.add_typer(market_app, name="market")
 app.add_typer(data_app, name="data")
 app.add_typer(risk_app, name="risk")
+app.add_typer(order_app, name="order")
 app.add_typer(broker_app, name="broker")
 app.add_typer(vault_app, name="vault")
 COMMANDS = (  # modules that add their commands to the groups when they are imported
@@ -103,6 +106,7 @@ RunArgument = Annotated[
 ]
 RunOption = Annotated[str | None, typer.Option("--run", help="Run. Default: the newest.")]
 app.command("prove", epilog="Example: nifty prove moving_average")(prove_command)
+app.command("crashtest", epilog="Example: nifty crashtest --points 60 --seed 1")(crash_command)
 app.command("report", epilog="Example: nifty report --interval day --out report.html")(
     report_command
 )
