@@ -105,7 +105,7 @@ def points(count: int, seed: int) -> list[Point]:
     while len(found) < count:
         chance.shuffle(pairs)
         for fault, boundary in pairs[: count - len(found)]:
-            again = chance.choice(("", "", *BOUNDARIES))
+            again = chance.choice((*[""] * 20, *BOUNDARIES))
             reached = chance.choice((1, 1, 2, 3, 4, 6))
             found.append(Point(len(found), seed, fault, boundary, reached, again))
     return found
@@ -146,8 +146,8 @@ def wishes_of(point: Point) -> list[dict[str, Any]]:
 FAR = {1: 950.0, -1: 2500.0}  # limits that the small market does not reach
 
 # %% ../../nbs/cli/crashtest.ipynb #716026aa
-_PHASE_S = 0.06
-_LAST_S = 60.0  # wall seconds before the day's end after which no point begins
+_PHASE_S = 0.1
+_LAST_S = 70.0  # wall seconds before the day's end after which no point begins
 
 
 def market_file(folder: Path, settings: Settings) -> tuple[Path, int]:
@@ -250,6 +250,7 @@ class Result:
     )  # to the first comparison, nobody in doubt
     doubted_s: list[float] = field(default_factory=list)  # the same with somebody in doubt
     decided_s: list[float] = field(default_factory=list)  # from the restart until doubt was over
+    restarts_cpu_s: list[float] = field(default_factory=list)  # of the processor, to the comparison
     orders: int = 0
     trades: int = 0
     breaks: int = 0
@@ -387,6 +388,7 @@ def _note_times(result: Result, child: Child) -> None:
         return
     seconds = first["at"] - child.began
     (result.doubted_s if first["doubtful"] else result.restarts_s).append(seconds)
+    result.restarts_cpu_s.append(first["cpu_s"])
     result.decided_s += [
         line["at"] - child.began for line in child.lines if line["said"] == "decided"
     ]
@@ -464,6 +466,7 @@ def score(results: Sequence[Result]) -> dict[str, Any]:
         "restart to compared, s": quantiles([s for one in results for s in one.restarts_s]),
         "the same in doubt, s": quantiles([s for one in results for s in one.doubted_s]),
         "restart to decided, s": quantiles([s for one in results for s in one.decided_s]),
+        "restart, processor s": quantiles([s for one in results for s in one.restarts_cpu_s]),
     }
 
 

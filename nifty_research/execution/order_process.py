@@ -39,7 +39,7 @@ from .desk import Desk, House, Wish, wishes_in
 from .messages import Ending, Events, Fill, Intent, Request
 from .orders import OrderManager
 from .reconciliation import Periods, Reconciler
-from .recovery import Memory, recollect, remembered
+from .recovery import RECALLED, Memory, recollect, remembered
 from ..ledger.journal import Journal
 
 # %% auto #0
@@ -408,8 +408,7 @@ def open_process(
         doubts_refusals=True,
         before_send=before_send,
     )
-    known = ((event.kind, event.payload) for event in journal.events(session=given.run))
-    memory, doubtful = recollect(manager, known, clock.now())
+    memory, doubtful = recollect(manager, journal.told(given.run, RECALLED), clock.now())
     wishes: dict[str, list[Wish]] = {symbol: [] for symbol in given.symbols}
     for wish in given.wishes:
         wishes[wish.symbol].append(wish)
@@ -484,7 +483,8 @@ def is_spoken_to() -> bool:
 
 def said_on_stdout(said: dict[str, Any]) -> None:
     "One line of JSON."
-    print(json.dumps(said | {"at": time.time()}), flush=True)
+    now = {"at": time.time(), "cpu_s": round(time.process_time(), 3)}
+    print(json.dumps(said | now), flush=True)
 
 
 def started(given: Given, settings: Settings) -> tuple[str, dict[str, Any]]:
@@ -508,7 +508,7 @@ def run_process(
 ) -> int:
     "Take the lease, recover, serve, give the lease back."
     journal.acquire(given.run, given.lease_s, from_dead=True)
-    if not any(journal.events(session=given.run, kinds=["session started"])):
+    if not any(journal.told(given.run, ["session started"])):
         journal.append_many([started(given, settings)], session=given.run)
     process = open_process(given, settings, line, journal, say)
     say({"said": "recalled", "orders": len(process.manager.orders)})

@@ -22,7 +22,7 @@ from nifty_research.execution.messages import (
     update_event,
 )
 from .sending import Sender, changed
-from .states import FINAL, State, WorkingOrder
+from .states import FINAL, OPEN_STATES, State, WorkingOrder
 
 # %% auto #0
 __all__ = ['Heard', 'OrderManager', 'unreadable', 'rows_by_key']
@@ -151,6 +151,9 @@ class OrderManager(Sender):
 
     def _settled(self, order: WorkingOrder, said: Said, looked: bool) -> WorkingOrder:
         "The order as the broker has it; what was doubted or awaited of it is over, or is not."
+        if order.state in OPEN_STATES and order.order_id and order.tag not in self.changes:
+            if not order.change_doubtful:
+                return order
         order = replace(order, order_id=said.order_id)
         if order.state in (State.UNKNOWN, State.INTENDED, State.LOST, State.REFUSED):
             order = order.moved(State.ACCEPTED, doubtful_since=None, looks=0)

@@ -19,7 +19,7 @@ from .sending import changed
 from .states import State, WorkingOrder
 
 # %% auto #0
-__all__ = ['Held', 'Memory', 'Recollection', 'claimed_order', 'recollect', 'remembered']
+__all__ = ['RECALLED', 'Held', 'Memory', 'Recollection', 'claimed_order', 'recollect', 'remembered']
 
 # %% ../../nbs/execution/recovery.ipynb #b19c9fba
 @dataclass(frozen=True)
@@ -74,6 +74,10 @@ class Memory:
         return any(where in (symbol, "") for _, where in self.breaks)
 
 # %% ../../nbs/execution/recovery.ipynb #77381d7d
+RECALLED = (  # kinds of events that a restart needs
+    *("intent", "denial", "order acknowledged", "order rejected", "order unknown", "order found"),
+    *("order update", "fill", "order closed", "external order", "break", "break settled"),
+)
 _PURPOSES = {word: purpose for purpose, word in WORDS.items()}
 
 
@@ -143,7 +147,8 @@ class Recollection:
                 order = replace(changed(order, change), change_doubtful=False)
         elif said["error_type"] == "NeverArrived":
             manager.changes.pop(order.tag, None)
-            order = order.moved(State.LOST, change_doubtful=False)
+            asked = order.moved(State.UNKNOWN) if order.state is State.INTENDED else order
+            order = asked.moved(State.LOST, change_doubtful=False)
         elif order.state is State.INTENDED:
             order = order.moved(State.REFUSED)
         elif change is not None:
