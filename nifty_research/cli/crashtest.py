@@ -11,25 +11,21 @@ import random
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import requests
-import typer
 
 from .crashcheck import KINDS_OF_PROBLEM, Problem, Sides, problems_of
 from .crashpoints import BOUNDARIES
-from .options import JsonOption
-from .output import text_table
 from ..core.clock import IST
 from ..core.errors import NetworkError
 from ..core.settings import Settings, load_settings
@@ -38,7 +34,7 @@ from ..ledger.journal import Journal
 # %% auto #0
 __all__ = ['SPEED', 'CALL_TIMEOUT_S', 'FAULTS', 'SYMBOLS', 'MOST_SHARES', 'FAR', 'Point', 'points', 'wishes_of', 'market_file',
            'Twin', 'Result', 'Child', 'child_command', 'live_once', 'try_point', 'order_fault', 'crash_test', 'score',
-           'quantiles', 'score_rows', 'crash_command']
+           'quantiles', 'score_rows']
 
 # %% ../../nbs/cli/crashtest.ipynb #9985783a
 SPEED = 15.0  # session seconds a wall second
@@ -492,34 +488,3 @@ def score_rows(results: Sequence[Result]) -> list[tuple[str, ...]]:
         if any(cells):
             rows.append((fault, *cells))
     return rows
-
-
-def crash_command(
-    count: Annotated[int, typer.Option("--points", help="Points to try", min=1)] = 60,
-    seed: Annotated[int, typer.Option("--seed", help="The same seed tries the same points")] = 1,
-    workers: Annotated[int, typer.Option("--workers", help="Points side by side", min=1)] = 5,
-    folder: Annotated[
-        Path | None, typer.Option("--folder", help="Where journals and logs are kept")
-    ] = None,
-    as_json: JsonOption = False,
-) -> None:
-    "Kill the order path at every boundary, under every fault, and check both sides' books."
-    with tempfile.TemporaryDirectory(prefix="nifty-crash-") as temporary:
-        place = folder or Path(temporary)
-        began = time.monotonic()
-
-        def say(text: str) -> None:
-            "Progress, to the standard error."
-            print(text, file=sys.stderr, flush=True)
-
-        results = crash_test(points(count, seed), place, workers=workers, say=say)
-        total = score(results) | {"wall seconds": round(time.monotonic() - began, 1)}
-    if as_json:
-        failed = [asdict(one) for one in results if one.problems]
-        print(json.dumps(total | {"failed": failed}))
-    else:
-        print(text_table(("fault", *BOUNDARIES), score_rows(results)))
-        for name, value in total.items():
-            print(f"{name}: {value}")
-    if any(total[kind] for kind in KINDS_OF_PROBLEM):
-        raise typer.Exit(1)

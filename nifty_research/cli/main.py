@@ -30,7 +30,7 @@ from nifty_research.cli import (
 )
 from .groups import data_app, market_app
 from .login import broker_app, login_command, logout_command, vault_app
-from .crashtest import crash_command
+from .never_twice import crash_command
 from nifty_research.cli.options import (
     BarsOption,
     DayOption,

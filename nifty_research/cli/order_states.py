@@ -21,6 +21,8 @@ order_app = typer.Typer(help="How orders are sent and kept.", rich_markup_mode=N
 @order_app.command("states", epilog="Example: nifty order states")
 def states_command(as_json: JsonOption = False) -> None:
     "The states of an order, and every step between them."
+    from nifty_research.execution.states import ALL_STEPS
+
     rows = [(step.before.value, step.because, step.after.value) for step in ALL_STEPS]
     names = ("from", "heard or done", "to")
     print_result(
