@@ -153,7 +153,7 @@ def limit_problems(
         if abs(after) > most_shares:
             problems.append(Problem("limit", f"{symbol}: {after} held, {most_shares} allowed"))
         is_exit = roles.get(tags.get(trade["order_id"], ""), "") != "entry"
-        if is_exit and before * after < 0 or (is_exit and abs(after) > abs(before)):
+        if is_exit and (before * after < 0 or abs(after) > abs(before)):
             problems.append(Problem("limit", f"{symbol}: an exit took {before} to {after}"))
     for order in sides.orders:
         changes = sum(row["status"] == "MODIFIED" for row in order["history"])

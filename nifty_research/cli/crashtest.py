@@ -95,7 +95,7 @@ class Point:
 
 def points(count: int, seed: int) -> list[Point]:
     "Points over all faults and boundaries, in an order in which few of them cover much."
-    chance = random.Random(seed)  # noqa: S311
+    chance = random.Random(seed)
     pairs = [(fault, boundary) for fault in FAULTS for boundary in BOUNDARIES]
     found: list[Point] = []
     while len(found) < count:
@@ -113,7 +113,7 @@ MOST_SHARES = 10
 
 def wishes_of(point: Point) -> list[dict[str, Any]]:
     "The wishes of a point, always the same."
-    chance = random.Random(f"{point.seed}:{point.number}")  # noqa: S311
+    chance = random.Random(f"{point.seed}:{point.number}")
     wishes: list[dict[str, Any]] = []
     for symbol in chance.sample(SYMBOLS, chance.choice((1, 2, 3))):
         side, size = chance.choice((1, -1)), chance.randint(2, 8)
@@ -330,12 +330,13 @@ def _heard(
 def try_point(twin: Twin, point: Point, folder: Path) -> Result:
     "Live, die, live again; then compare."
     folder.mkdir(parents=True)
-    wishes = {"symbols": SYMBOLS, "most_shares": MOST_SHARES, "wishes": wishes_of(point)}
+    wishes: dict[str, Any] = {"symbols": SYMBOLS, "most_shares": MOST_SHARES, "tick": 0.5}
+    wishes["wishes"] = wishes_of(point)
     (folder / "wishes.json").write_text(json.dumps(wishes))
     account = twin.ask("POST", "/accounts", json={"cash_inr": 1_000_000})
     keys = {"NIFTY_PAPER_KEY": account["api_key"], "NIFTY_PAPER_SECRET": account["api_secret"]}
     if point.fault != "none":
-        chance = random.Random(point.number)  # noqa: S311
+        chance = random.Random(point.number)
         fault = {"kind": point.fault, "account": account["api_key"], "skip": chance.randint(0, 3)}
         order_fault(twin, fault | FAULTS[point.fault])
     result = Result(point)

@@ -9,7 +9,6 @@ import typer
 
 from .options import JsonOption
 from .output import print_result, text_table
-from ..execution.states import ALL_STEPS
 
 # %% auto #0
 __all__ = ['order_app', 'states_command']

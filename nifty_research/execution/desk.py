@@ -169,7 +169,7 @@ class Desk:
         return None
 
     def _serve(self, wish: Wish) -> Intent | Denied | None:
-        "An intent that serves a wish, a denial, or None while it is neither possible nor impossible."
+        "An intent that serves a wish, a denial, or None while it cannot be said yet."
         place = self.manager.symbols.index(wish.symbol)
         entry, exit_ = (self.manager.working(place, role) for role in (Role.ENTRY, Role.EXIT))
         held = self.memory.held.get(wish.symbol, Held())

@@ -36,7 +36,7 @@ from nifty_research.core.errors import (
 from ..core.money import paise
 from ..core.settings import Settings, load_settings
 from .desk import Desk, House, Wish, wishes_in
-from .messages import Ending, Events, Fill, Intent, Request
+from .messages import Ending, Events, Fill, Request
 from .orders import OrderManager
 from .reconciliation import Periods, Reconciler
 from .recovery import RECALLED, Memory, recollect, remembered
@@ -243,7 +243,7 @@ class OrderProcess:
 
     def _send(self, request: Request) -> None:
         try:
-            events, endings = self.manager.send([request])
+            events, _ = self.manager.send([request])
         except ExecutionError as error:  # a person is needed; the rest goes on
             symbol = self.manager.symbols[request.order.symbol]
             self.record([("break", {"what": "exit refused", "symbol": symbol, "why": str(error)})])
@@ -344,6 +344,7 @@ class Given:
     stream: bool = True
     stay: bool = False
     lease_s: float = 30.0
+    tick: float = 0.05  # rupees, on which new triggers lie
 
 
 def line_of(settings: Settings, environ: dict[str, str], clock: Clock) -> Line:
@@ -412,7 +413,7 @@ def open_process(
     wishes: dict[str, list[Wish]] = {symbol: [] for symbol in given.symbols}
     for wish in given.wishes:
         wishes[wish.symbol].append(wish)
-    house = House(given.most_shares, most_changes=execution.order_changes - 1)
+    house = House(given.most_shares, tick=given.tick, most_changes=execution.order_changes - 1)
     desk = Desk(manager, memory, house, wishes)
     periods = Periods(
         execution.reconcile_orders_s,
@@ -469,6 +470,7 @@ def given_by(asked: argparse.Namespace) -> Given:
         symbols=tuple(table["symbols"]),
         wishes=tuple(wishes_in(table["wishes"])),
         most_shares=int(table["most_shares"]),
+        tick=float(table.get("tick", 0.05)),
         clock=clock,
         speed=asked.speed,
         stream=not asked.no_stream,

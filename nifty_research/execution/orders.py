@@ -25,7 +25,7 @@ from .sending import Sender, changed
 from .states import FINAL, OPEN_STATES, State, WorkingOrder
 
 # %% auto #0
-__all__ = ['Heard', 'OrderManager', 'unreadable', 'rows_by_key']
+__all__ = ['Heard', 'OrderManager', 'unreadable', 'not_done', 'rows_by_key']
 
 # %% ../../nbs/execution/orders.ipynb #45051eae
 Heard = tuple[Events, list[Fill], list[Ending]]
@@ -73,8 +73,12 @@ class OrderManager(Sender):
         known = self.orders[order.tag]
         if not known.order_id or (known.change_doubtful and (looked or self._tells(known, said))):
             events.append(("order found", {"tag": order.tag, "order_id": said.order_id}))
+        change = self.changes.get(order.tag)
         order = self._settled(known, said, looked)
         events.append(("order update", update_event(order.tag, said)))
+        if change and not (order.tag in self.changes or shows(said, change) or said.is_over):
+            if change not in self.held_back:
+                events.append(("order rejected", not_done(order.tag)))
         order = self._with_fills(order, fills)
         fills = [replace(fill, order=order) for fill in fills]
         if not said.is_over or order.state is State.FILLED:
@@ -165,16 +169,16 @@ class OrderManager(Sender):
             if shows(said, change):
                 order = changed(order, change)
             elif not said.is_over:
-                order = self._undone(order, change, said, unanswered)
+                order = self.undone(order, change, said, unanswered)
         elif change is None and order.change_doubtful:
             order = replace(order, change_doubtful=False, doubtful_since=None, looks=0)
         self.orders[order.tag] = order
         return order
 
-    def _undone(
+    def undone(
         self, order: WorkingOrder, change: Request, said: Said, unanswered: bool
     ) -> WorkingOrder:
-        "The order without a change that its row lacks; one that was never answered may be made again."
+        "The order without a change that its row lacks; an unanswered one may be made again."
         if self.remakes_changes and unanswered:
             self.held_back.insert(0, change)
             return order
@@ -207,7 +211,7 @@ class OrderManager(Sender):
         rows: list[Any],  # the order book, as it was answered
         due: list[WorkingOrder],
     ) -> Heard:
-        "Decide doubtful orders by the order book; a row that is missing counts only where all can be read."
+        "Decide doubtful orders by the book; a missing row counts only where all can be read."
         events: Events = []
         fills: list[Fill] = []
         endings: list[Ending] = []
@@ -262,6 +266,12 @@ class OrderManager(Sender):
 def unreadable(what: str, error: InvalidAnswerError) -> tuple[str, dict[str, Any]]:
     "The event for an answer that makes no sense."
     return "answer unreadable", {"what": what, "message": str(error)[:300]}
+
+
+def not_done(tag: str) -> dict[str, Any]:
+    "The event's payload for a change that was asked for and is not in the book."
+    message = "the order book shows the order without the change"
+    return {"tag": tag, "error_type": "NotDone", "message": message}
 
 
 def rows_by_key(

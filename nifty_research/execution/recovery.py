@@ -51,6 +51,7 @@ class Memory:
     breaks: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)  # what and symbol
     changes: Counter[str] = field(default_factory=Counter)  # of each order, by tag
     fills: int = 0
+    _wishes: dict[str, str] = field(default_factory=dict)  # served last through an order, by tag
 
     def take(self, kind: str, said: dict[str, Any]) -> None:
         "The memory after one more event."
@@ -62,6 +63,9 @@ class Memory:
         elif kind in ("intent", "denial"):
             if said.get("wish"):
                 self.served[said["wish"]] = said.get("purpose") or f"denied: {said['code']}"
+                self._wishes[said.get("tag", "")] = said["wish"]
+        elif kind == "order rejected" and said["error_type"] == "NotDone":
+            self.served.pop(self._wishes.get(said["tag"], ""), None)  # looked up: it may be served
         elif kind == "external order":
             self.external[said["order_id"]] = said["status"]
         elif kind == "break":
@@ -89,6 +93,7 @@ class Recollection:
     memory: Memory = field(default_factory=Memory)
     events: int = 0
     _looked: set[str] = field(default_factory=set)  # tags that the event before has found
+    _told: dict[str, Said] = field(default_factory=dict)  # the latest update, by tag
 
     def take(self, kind: str, said: dict[str, Any]) -> None:
         "One more event of the run."
@@ -154,6 +159,8 @@ class Recollection:
         elif change is not None:
             del manager.changes[order.tag]
             order = replace(order, change_doubtful=False).settled()
+            if said["error_type"] == "NotDone":
+                order = manager.undone(order, change, self._told[order.tag], False)
         manager.orders[order.tag] = order
 
     def _update(self, order: WorkingOrder, said: dict[str, Any]) -> None:
@@ -169,6 +176,7 @@ class Recollection:
             price=said.get("price"),
             order_type=said.get("order_type"),
         )
+        self._told[order.tag] = told
         self.manager.recall_update(order, told, looked)
 
     def _fill(self, order: WorkingOrder, said: dict[str, Any]) -> None:

@@ -54,7 +54,7 @@ def _at_once(request: Request) -> None:
 
 @dataclass
 class Sender:
-    "What is sent for one session, and what is known of it: at most one order of each role a symbol."
+    "What is sent for one session: at most one working order of each role a symbol."
 
     session: str
     symbols: tuple[str, ...]

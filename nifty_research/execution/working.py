@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..engine.book import Role
-from .states import FINAL, State, WorkingOrder
+from .states import FINAL, WorkingOrder
 
 # %% auto #0
 __all__ = ['Orders']

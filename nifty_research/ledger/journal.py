@@ -296,7 +296,8 @@ class Journal:
         chosen = sorted(kinds)
         marks = ",".join("?" for _ in chosen)
         query = (
-            "SELECT sequence, kind, payload FROM events WHERE account=? AND session=? AND sequence>?"
+            "SELECT sequence, kind, payload FROM events "
+            "WHERE account=? AND session=? AND sequence>?"
             f"{f' AND kind IN ({marks})' if marks else ''} ORDER BY sequence LIMIT {_PAGE}"
         )
         after = 0
