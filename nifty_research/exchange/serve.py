@@ -12,7 +12,10 @@ import os
 import socket
 import sys
 import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import uvicorn
@@ -25,17 +28,18 @@ from ..engine.book import LISTING, RULES, BarPhase, OrderKind
 from ..engine.entries import margin_of
 from ..engine.fill import fill_in_band, protected_price
 from .account import Account
+from .admin import Player as AdminPlayer
 from .admin import admin_application
 from .faults import Faults
 from .faultwire import App
 from .market import Market
-from .orders import Order
 from .rest import Rest, application
 from .stream import Hub, barrier_text
 from .venue import Venue
 
 # %% auto #0
-__all__ = ['LockStep', 'bound_socket', 'account_of', 'load_compiled_code', 'serve', 'main']
+__all__ = ['LockStep', 'bound_socket', 'account_of', 'Player', 'load_compiled_code', 'Exchange', 'new_exchange', 'run', 'serve',
+           'main']
 
 # %% ../../nbs/exchange/serve.ipynb #1932e2b4
 class LockStep:
@@ -127,7 +131,14 @@ async def _until_orphaned(stop: asyncio.Event) -> None:
     stop.set()
 
 
-async def _play(steps: LockStep, stop: asyncio.Event) -> None:
+class Player(AdminPlayer, Protocol):
+    "Plays a market."
+
+    async def play(self) -> None:
+        "Play all of it."
+
+
+async def _play(steps: Player, stop: asyncio.Event) -> None:
     "Play the market; an exchange that cannot go on says why and ends, so that nobody waits for it."
     try:
         await steps.play()
@@ -139,48 +150,74 @@ async def _play(steps: LockStep, stop: asyncio.Event) -> None:
 _log = get_logger("exchange.serve")
 
 
-def load_compiled_code() -> None:
+def load_compiled_code(venue: Venue) -> None:
     "Compile what matching needs, before an order waits for it."
     margin_of(1, 1.0)
     protected_price(100.0, True, 0.01, 0.05)
+    if venue.is_book:
+        return
     at_open = (int(BarPhase.OPEN), int(OrderKind.LIMIT), 1, 1.0, 1.0, 1.0, 1.0)
     fill_in_band(np.zeros(1, RULES), np.zeros(1, LISTING)[0], *at_open)
 
 
-async def serve(settings: Settings, bars: Bars, start: int) -> None:
-    "Serve the exchange until it is told to stop or its parent has gone."
-    updates: list[Order] = []
-    venue = Venue(Market(bars, start, settings), [account_of(settings)], updates.append)
-    hub, faults, stop = Hub(venue), Faults(), asyncio.Event()
+@dataclass
+class Exchange:
+    "A whole exchange: what is played, who is told, and by whose clock."
+
+    venue: Venue
+    hub: Hub
+    player: Player
+    faults: Faults
+
+
+def new_exchange(
+    venue: Venue,
+    player: Callable[[Venue, Hub], Player],  # whose clock it goes by
+) -> Exchange:
+    "Connect a venue with its stream, its faults and its player."
+    hub, faults = Hub(venue), Faults()
     faults.attach(venue, hub)
-    secret = next(iter(venue.accounts.values())).api_secret
-    venue.publish = lambda order: hub.pending.append(order.update(secret))
-    steps = LockStep(venue, hub)
-    host = settings.exchange.host
+    venue.publish = hub.publish
+    return Exchange(venue, hub, player(venue, hub), faults)
+
+
+async def run(exchange: Exchange, settings: Settings, *, orphaned: bool = True) -> None:
+    "Serve an exchange until it is told to stop or, where asked for, its parent has gone."
+    venue, hub, player, faults = exchange.venue, exchange.hub, exchange.player, exchange.faults
+    stop, host = asyncio.Event(), settings.exchange.host
     public = bound_socket(host, settings.exchange.port, "exchange.port")
     admin = bound_socket(host, settings.exchange.admin_port, "exchange.admin_port")
+    rest = Rest(venue, hub)
+    hub.posted = rest.post_back
     servers = [
-        _server(faults.middleware(application(Rest(venue, hub)))),
-        _server(admin_application(steps, venue, faults, stop)),
+        _server(faults.middleware(application(rest))),
+        _server(admin_application(player, venue, faults, stop)),
     ]
-    tasks = [
+    served = [
         asyncio.create_task(server.serve(sockets=[sock]))
         for server, sock in zip(servers, (public, admin), strict=True)
     ]
-    tasks.append(asyncio.create_task(_play(steps, stop)))
-    tasks.append(asyncio.create_task(hub.keep_beating()))
-    orphan = asyncio.create_task(_until_orphaned(stop))
+    jobs = [_play(player, stop), hub.keep_beating()]
+    jobs += [_until_orphaned(stop)] if orphaned else []
+    jobs += [hub.keep_sending()] if venue.is_book else []
     ports = {"port": public.getsockname()[1], "admin_port": admin.getsockname()[1]}
-    load_compiled_code()
+    load_compiled_code(venue)
+    tasks = [asyncio.create_task(job) for job in jobs]
     print(json.dumps(ports), flush=True)
     _log.info("ready", **ports)
     await stop.wait()
-    _log.info("stopping", now=venue.market.now.isoformat(), finished=steps.finished)
+    _log.info("stopping", now=venue.market.now.isoformat(), finished=player.finished)
     for server in servers:
         server.should_exit = True
-    for task in (*tasks[2:], orphan):
+    for task in tasks:
         task.cancel()
-    await asyncio.gather(*tasks, orphan, return_exceptions=True)
+    await asyncio.gather(*served, *tasks, return_exceptions=True)
+
+
+async def serve(settings: Settings, bars: Bars, start: int) -> None:
+    "Serve bars in lock-step until told to stop or the parent has gone."
+    venue = Venue(Market(bars, start, settings), [account_of(settings)], lambda order: None)
+    await run(new_exchange(venue, LockStep), settings)
 
 
 def main(arguments: list[str] | None = None) -> int:

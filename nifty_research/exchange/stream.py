@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Callable, Coroutine, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,12 +16,14 @@ from starlette.responses import Response
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from .account import Account
-from .market import Market
-from .venue import Turn, Venue
-from .wire import MODES, frame, packet
+from .faults import Faults
+from .floor import Turn
+from .orders import Order
+from .packets import MODES, NO_DEPTH, frame, packet
+from .venue import Venue
 
 # %% auto #0
-__all__ = ['MOST_CONNECTIONS', 'HEARTBEAT', 'HEARTBEAT_S', 'Client', 'Hub', 'barrier_text']
+__all__ = ['MOST_CONNECTIONS', 'MOST_TOKENS', 'HEARTBEAT', 'HEARTBEAT_S', 'PATIENCE_S', 'Client', 'Hub', 'barrier_text']
 
 # %% ../../nbs/exchange/stream.ipynb #9f430b11
 @dataclass(eq=False)
@@ -35,22 +39,27 @@ class Client:
         "Carry out a request; the tokens whose last tick is now due."
         action, value = message.get("a"), message.get("v")
         if action == "subscribe" and isinstance(value, list):
-            for token in value:
-                self.modes.setdefault(int(token), "quote")
-            return [int(token) for token in value]
+            asked = [int(token) for token in value]
+            for token in asked[: max(0, MOST_TOKENS - len(self.modes))]:
+                self.modes.setdefault(token, "quote")
+            return asked
         if action == "unsubscribe" and isinstance(value, list):
             for token in value:
                 self.modes.pop(int(token), None)
         elif action == "mode" and isinstance(value, list) and value[0] in MODES:
-            for token in value[1]:
-                self.modes[int(token)] = value[0]
-            return [int(token) for token in value[1]]
+            asked = [int(token) for token in value[1]]
+            for token in asked:
+                if token in self.modes or len(self.modes) < MOST_TOKENS:
+                    self.modes[token] = value[0]
+            return asked
         return []
 
 # %% ../../nbs/exchange/stream.ipynb #967a873d
 MOST_CONNECTIONS = 3  # Kite: per api_key
+MOST_TOKENS = 3000  # Kite: per connection
 HEARTBEAT = b"\0"  # too short to be a frame of ticks
 HEARTBEAT_S = 1.0  # of the computer's clock, also where the exchange's stands still
+PATIENCE_S = 5.0  # for a client that does not read
 
 
 class Hub:
@@ -60,13 +69,21 @@ class Hub:
         self.venue = venue
         self.clients: list[Client] = []
         self.pending: list[dict[str, Any]] = []  # order updates not yet sent
+        self.faults: Faults | None = None
+        self.posted: Callable[[Account, dict[str, Any]], None] | None = None  # told of each update
+        self.patience_s = 0.0  # seconds; 0: wait for a client as long as it takes
+        self._new = asyncio.Event()
+        self._late: set[asyncio.Task[None]] = set()
+        self._owners: dict[str, Account] = {}
+
+    # ---- connections ----------------------------------------------------------------------------
 
     async def connect(self, socket: WebSocket) -> None:
         "Serve one connection until it ends."
         query = socket.query_params
         account = self.venue.accounts.get(query.get("api_key", ""))
         token = query.get("access_token", "")
-        if account is None or not token or token != account.access_token:
+        if account is None or not token or not account.holds(token, self.venue.time()):
             asked = bool(query.get("api_key") and token)
             await socket.send_denial_response(Response(status_code=403 if asked else 400))
             return
@@ -83,35 +100,55 @@ class Hub:
                     return
                 await self._hear(client, message.get("text") or "")
         finally:
-            self.clients.remove(client)
+            if client in self.clients:
+                self.clients.remove(client)
+
+    def drop(self, api_keys: set[str]) -> None:
+        "Cut the connections of some accounts."
+        for client in list(self.clients):
+            if client.account.api_key in api_keys:
+                self.clients.remove(client)
+                self._later(_close(client))
+
+    def _later(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._late.add(task)
+        task.add_done_callback(self._late.discard)
 
     async def _hear(self, client: Client, text: str) -> None:
         try:
-            message = json.loads(text)
-            due = client.understand(message)
+            due = client.understand(json.loads(text))
         except (ValueError, TypeError, AttributeError, LookupError, OverflowError, RecursionError):
             complaint = {"type": "error", "data": f"Could not read: {text[:80]}"}
             await self.send(client, json.dumps(complaint))
             return
         market = self.venue.market
         packets = [
-            packet(market.quotes[market.by_token[token].tradingsymbol], client.modes[token])
+            self._packet(market.by_token[token].tradingsymbol, client.modes[token])
             for token in due
-            if token in market.by_token
+            if token in market.by_token and token in client.modes
         ]
         if packets:
             await self.send(client, frame(packets))
 
+    # ---- sending --------------------------------------------------------------------------------
+
     async def send(self, client: Client, data: str | bytes) -> None:
         "Send to one client; a connection that has gone is left to its own task."
         client.is_quiet = False
-        try:
-            if isinstance(data, str):
-                await client.socket.send_text(data)
-            else:
-                await client.socket.send_bytes(data)
-        except (RuntimeError, WebSocketDisconnect):
-            client.modes.clear()
+        parts: Sequence[str | bytes] = (data,)
+        if isinstance(data, bytes) and self.faults is not None:
+            parts = self.faults.on_frame(client.account.api_key, data)
+        for part in parts:
+            try:
+                if self.patience_s:
+                    await asyncio.wait_for(_put(client, part), self.patience_s)
+                else:
+                    await _put(client, part)
+            except (RuntimeError, WebSocketDisconnect):
+                client.modes.clear()
+            except TimeoutError:
+                self.drop({client.account.api_key} if client in self.clients else set())
 
     async def beat(self) -> None:
         "Send the heartbeat to every connection that has heard nothing since the last one."
@@ -126,23 +163,81 @@ class Hub:
             await asyncio.sleep(HEARTBEAT_S)
             await self.beat()
 
+    # ---- order updates --------------------------------------------------------------------------
+
+    def publish(self, order: Order) -> None:
+        "Keep the update of an order until updates are sent."
+        account = self._owner(order.user_id)
+        update = order.update(account.api_secret)
+        self.pending.append(update)
+        self._new.set()
+        if self.posted is not None:
+            self.posted(account, update["data"])
+
+    def _owner(self, user_id: str) -> Account:
+        if user_id not in self._owners:
+            self._owners |= {one.user_id: one for one in self.venue.accounts.values()}
+        return self._owners[user_id]
+
+    def send_late(self, update: dict[str, Any]) -> None:
+        "Send an update that was kept back."
+        self.pending.append(update)
+        self._new.set()
+        self._later(self.send_updates())
+
+    async def keep_sending(self) -> None:
+        "Send updates as they come, for clients that do not wait for the next phase."
+        while True:
+            await self._new.wait()
+            self._new.clear()
+            await self.send_updates()
+
     async def send_updates(self) -> None:
         "Send the order updates that have gathered to their accounts."
         pending, self.pending = self.pending, []
+        if self.faults is not None and pending:
+            pending = self.faults.on_updates(pending)
         for update in pending:
             text = json.dumps(update)
             for client in list(self.clients):
                 if client.account.user_id == update["data"]["user_id"]:
                     await self.send(client, text)
 
+    # ---- ticks ----------------------------------------------------------------------------------
+
+    def _packet(self, symbol: str, mode: str) -> bytes:
+        "The packet of what is known of a symbol now."
+        quote = self.venue.market.quotes[symbol]
+        full = mode == "full" and not quote.is_index
+        return packet(quote, mode, self.venue.matching.depth(symbol) if full else NO_DEPTH)
+
     async def broadcast(self, turn: Turn) -> None:
         "Send what a phase brought: order updates, then ticks."
         await self.send_updates()
         for prices in turn.ticks:
+            made: dict[tuple[str, str], bytes] = {}  # a packet serves all clients of a mode
             for client in list(self.clients):
-                packets = _packets(self.venue.market, client, prices)
+                packets = self._packets(client, prices, made)
                 if packets:
                     await self.send(client, frame(packets))
+
+    def _packets(
+        self, client: Client, prices: dict[str, float], made: dict[tuple[str, str], bytes]
+    ) -> list[bytes]:
+        "Packets of the subscribed symbols at the given prices."
+        quotes, modes, packets = self.venue.market.quotes, client.modes, []
+        for symbol, price in prices.items():
+            quote = quotes[symbol]
+            mode = modes.get(quote.token)
+            if mode is None:
+                continue
+            one = made.get((symbol, mode))
+            if one is None:
+                last, quote.last_price = quote.last_price, price
+                one = made[symbol, mode] = self._packet(symbol, mode)
+                quote.last_price = last
+            packets.append(one)
+        return packets
 
     async def barrier(self, sequence: int, turn: Turn) -> None:
         "Tell every client that the phase is complete."
@@ -159,14 +254,13 @@ def barrier_text(sequence: int, phase: str, moment: str, bar_start: str) -> str:
     return json.dumps({"type": "barrier", "data": data})
 
 
-def _packets(market: Market, client: Client, prices: dict[str, float]) -> list[bytes]:
-    "Packets of the subscribed symbols at the given prices."
-    packets = []
-    for symbol, price in prices.items():
-        quote = market.quotes[symbol]
-        mode = client.modes.get(quote.token)
-        if mode is not None:
-            last, quote.last_price = quote.last_price, price
-            packets.append(packet(quote, mode))
-            quote.last_price = last
-    return packets
+async def _put(client: Client, part: str | bytes) -> None:
+    if isinstance(part, str):
+        await client.socket.send_text(part)
+    else:
+        await client.socket.send_bytes(part)
+
+
+async def _close(client: Client) -> None:
+    with suppress(RuntimeError, WebSocketDisconnect):
+        await client.socket.close()
