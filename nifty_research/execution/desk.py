@@ -131,7 +131,7 @@ class Desk:
             for role in (Role.ENTRY, Role.PART)
         )
         quiet = all(self.is_quiet(symbol) for symbol in symbols)
-        return resting and quiet and not any(map(self.protection, symbols))
+        return resting and quiet and not any(map(self.needed, symbols))
 
     def refused(self, tag: str) -> None:
         "Note that an order was refused, so that the same is not tried again at once."
@@ -243,12 +243,20 @@ class Desk:
     # ---- protection -----------------------------------------------------------------------------
 
     def protection(self, symbol: str) -> Intent | None:
-        "What a position needs now that nobody wished for; None where all is well."
-        place, now = self.manager.symbols.index(symbol), self.manager.clock.now()
-        held = self.memory.held.get(symbol, Held())
-        exit_, part = (self.manager.working(place, role) for role in (Role.EXIT, Role.PART))
+        "What is done for a position that nobody wished for; after a refusal not at once."
+        now = self.manager.clock.now()
         if now < self._not_before.get(symbol, now):
             return None
+        intent = self.needed(symbol)
+        if intent is not None:
+            self._refused_stops.discard(symbol)
+        return intent
+
+    def needed(self, symbol: str) -> Intent | None:
+        "What a position lacks; None where all is well."
+        place = self.manager.symbols.index(symbol)
+        held = self.memory.held.get(symbol, Held())
+        exit_, part = (self.manager.working(place, role) for role in (Role.EXIT, Role.PART))
         sign, size = (1 if held.quantity > 0 else -1), abs(held.quantity)
         cover = size - (part.remaining if part else 0)
         if exit_ is not None and (cover <= 0 or exit_.changes >= self.house.most_changes):
@@ -261,7 +269,6 @@ class Desk:
         if exit_ is not None or cover <= 0:
             return None
         if symbol in self._refused_stops:  # the market has passed where the stop belongs
-            self._refused_stops.discard(symbol)
             return Intent(Purpose.EXIT, place, -sign * cover)
         trigger = self._trigger(held, held.price * self.house.stop_share)
         return Intent(Purpose.STOP, place, -sign * cover, trigger)

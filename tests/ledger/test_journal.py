@@ -613,3 +613,56 @@ def test_importing_it_stays_light() -> None:
     seen = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
 
     assert seen.stdout.strip() == "[]"
+
+
+def test_events_of_many_threads_are_committed_together_and_in_one_chain(tmp_path: Path) -> None:
+    with Journal.open(tmp_path / "ledger.sqlite", "PAPER01", clock=WallClock()) as journal:
+        journal.acquire("threads", 60.0)
+
+        def write(thread: int) -> None:
+            for number in range(25):
+                entries = [("intent", {"thread": thread, "number": number})] * 2
+                assert [e.kind for e in journal.append_many(entries, session="s")] == ["intent"] * 2
+
+        threads = [threading.Thread(target=write, args=(n,)) for n in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert journal.verify() == [] and journal.last_sequence() == 400
+        told = [said for _, said in journal.told("s")]
+        for thread in range(8):  # each thread's events in its own order
+            own = [said["number"] for said in told if said["thread"] == thread]
+            assert own == sorted(own) and len(own) == 50
+        assert list(journal.told("s", ["fill"])) == [] and list(journal.told("other")) == []
+
+
+def test_all_who_wait_hear_that_the_lease_has_passed_on(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.sqlite"
+    with Journal.open(path, "PAPER01", clock=WallClock()) as journal:
+        with pytest.raises(JournalError, match="needs the account's lease"):
+            journal.append("intent", {}, session="s")
+        journal.acquire("first", 60.0)
+        journal.append("intent", {}, session="s")  # an error does not stay
+
+
+def test_a_dead_holder_on_this_host_holds_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.sqlite"
+    code = (
+        "import os, signal, sys\n"
+        "from pathlib import Path\n"
+        "from nifty_research.core.clock import WallClock\n"
+        "from nifty_research.ledger.journal import Journal\n"
+        "Journal.open(Path(sys.argv[1]), 'PAPER01', clock=WallClock()).acquire('dying', 600.0)\n"
+        "os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    subprocess.run([sys.executable, "-c", code, str(path)], check=False)
+    with Journal.open(path, "PAPER01", clock=WallClock()) as journal:
+        with pytest.raises(AccountBusyError):
+            journal.acquire("impatient", 60.0)
+        assert journal.acquire("successor", 60.0, from_dead=True) == 2
+        with (
+            Journal.open(path, "PAPER01", clock=WallClock()) as other,
+            pytest.raises(AccountBusyError),
+        ):
+            other.acquire("second", 60.0, from_dead=True)  # we are alive
