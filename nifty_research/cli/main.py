@@ -53,6 +53,7 @@ from .strategy_report import report_command
 from .sweep import sweep_command
 from .tear_sheet import tear_sheet_command
 from .trials import trials_command
+from .twin import twin_app
 from ..core.errors import ExitCode
 
 # %% auto #0
@@ -86,6 +87,7 @@ app.add_typer(data_app, name="data")
 app.add_typer(risk_app, name="risk")
 app.add_typer(order_app, name="order")
 app.add_typer(broker_app, name="broker")
+app.add_typer(twin_app, name="twin")
 app.add_typer(vault_app, name="vault")
 COMMANDS = (  # modules that add their commands to the groups when they are imported
     market_rules,
