@@ -318,6 +318,7 @@ MODULES = {  # parts that a module of their own measures, by its `figures(data, 
     "statistics": "nifty_research.cli.bench_statistics",
     "report": "nifty_research.cli.bench_report",
     "sweep": "nifty_research.cli.bench_sweep",
+    "orders": "nifty_research.cli.bench_orders",
 }
 PARTS = ("engine", "session", "parity", *MODULES)
 

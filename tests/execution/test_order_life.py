@@ -1,4 +1,4 @@
-"""The life of orders against an exchange that loses, repeats, reorders and garbles: never twice, never a guess."""
+"""The life of orders at an exchange that loses, repeats and garbles: never twice, never a guess."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from nifty_research.core.errors import NetworkError
 from nifty_research.engine.book import Purpose, Role
 from nifty_research.execution.desk import Desk, House, Wish
 from nifty_research.execution.messages import Events, Intent
-from nifty_research.execution.orders import OrderManager
 from nifty_research.execution.order_process import fill_event
+from nifty_research.execution.orders import OrderManager
 from nifty_research.execution.reconciliation import Periods, Reconciler
 from nifty_research.execution.recovery import Memory, recollect
 from nifty_research.execution.states import FINAL, State
@@ -402,7 +402,7 @@ def test_a_trade_book_that_lags_is_waited_for_and_then_stood_in_for() -> None:
 
 
 def test_an_order_that_vanished_from_the_book_is_a_break_and_not_the_end() -> None:
-    manager, wire, row = filled_manager()
+    manager, wire, _ = filled_manager()
     order = next(iter(manager.orders.values()))
     manager.orders[order.tag] = replace(order, doubtful_since=NINE, change_doubtful=True)
     clock: Any = manager.clock

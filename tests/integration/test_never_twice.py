@@ -1,4 +1,4 @@
-"""The order process dies at every boundary, under every fault; the exchange's books say that nothing happened twice."""
+"""The order process dies at every boundary, under every fault; nothing happens twice."""
 
 from __future__ import annotations
 
