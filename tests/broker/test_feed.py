@@ -7,7 +7,6 @@ import queue
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -103,9 +102,18 @@ def test_cut_line_comes_back_and_is_subscribed_again(live: Live) -> None:
 
 def test_socket_without_a_heartbeat_is_cut_and_opened_anew(live: Live) -> None:
     with following(live) as follower:
-        live.admin.fault(kind="feed stall", seconds=3.0)
+        live.admin.fault(kind="feed stall", seconds=2.3)
         follower.hear("lost")
         assert follower.hear("back")["silent"] > 2.0
-        time.sleep(1.0)  # until the stall is over
-        live.step(4)
-        assert follower.hear("ticks")["count"] == len(SYMBOLS)
+        assert ticks_come_again(live, follower)
+
+
+def ticks_come_again(live: Live, follower: Follower) -> bool:
+    "Whether the market is heard of again; a busy computer may need a second new connection."
+    for _ in range(8):
+        live.step()
+        try:
+            return int(follower.hear("ticks", timeout_s=2.0)["count"]) == len(SYMBOLS)
+        except AssertionError:
+            continue
+    return False
