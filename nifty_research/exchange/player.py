@@ -96,8 +96,10 @@ class Paced:
             self._goal = None
             wall = asyncio.get_running_loop().time()
             now = self.venue.market.now
-            if self._anchor is None or moment - now > _MOST_WAIT:
-                self._anchor = (wall, moment if moment - now > _MOST_WAIT else now)
+            if moment - now > _MOST_WAIT:  # a night, or a lunch without trading
+                self._anchor = (wall, moment)
+            elif self._anchor is None:
+                self._anchor = (wall, min(now, moment))
             since, begun = self._anchor
             reached = begun + timedelta(seconds=(wall - since) * self.speed)
             left_s = (moment - reached).total_seconds() / self.speed
