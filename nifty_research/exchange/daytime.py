@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from ..core.clock import IST
 from ..core.errors import UnknownRuleError
 from ..engine.book import OrderKind
+from .following import close_position
 from .matching import BookMatching
 from .orders import Order
 from ..market.bands import price_band
@@ -68,7 +69,10 @@ class Daytime:
         market = venue.market
         self.day = market.now.date()
         used = frozenset(market.segments[s] for s in market.instruments)
-        self.coming = boundaries(self.day, used) if auctions else []
+        now = market.now  # what is over is over: a day may be joined late
+        self.coming = (
+            [one for one in boundaries(self.day, used) if one[0] >= now] if auctions else []
+        )
         self._squared: set[Segment] = set()
         self._weighted: dict[str, list[float]] = {}  # value and volume since 15:00
 
@@ -195,7 +199,7 @@ class Daytime:
             for holding in list(account.holdings.values()):
                 mine = holding.product == "MIS" and segments.get(holding.symbol) is segment
                 if mine and holding.quantity:
-                    venue.close_position(account, holding.symbol, -holding.quantity)
+                    close_position(venue, account, holding.symbol, -holding.quantity)
                     account.pay(SQUARE_OFF_PAISE, "square-off")
 
     def _sell_in_shortage(self, now: datetime) -> None:
