@@ -129,7 +129,7 @@ def logout_command() -> None:
     print("logged out")
 
 # %% ../../nbs/cli/login.ipynb #2a9abed6
-@vault_app.command("init")
+@vault_app.command("init", epilog="Example: nifty vault init")
 def vault_init(
     path: Annotated[Path | None, typer.Argument(help="Key file to make.")] = None,
 ) -> None:
@@ -141,7 +141,7 @@ def vault_init(
     print(f"{wanted}: keep a copy where the vault is not")
 
 
-@vault_app.command("list")
+@vault_app.command("list", epilog="Example: nifty vault list")
 def vault_list(as_json: JsonOption = False) -> None:
     "Names of what is kept; opens nothing."
     from nifty_research.broker.tokens import vault_beside
@@ -152,7 +152,7 @@ def vault_list(as_json: JsonOption = False) -> None:
     print_result(list(names), "\n".join(names) or "nothing is kept", as_json)
 
 
-@vault_app.command("put")
+@vault_app.command("put", epilog="Example: nifty vault put NIFTY_KITE_API_SECRET")
 def vault_put(
     name: Annotated[str, typer.Argument(help="Such as NIFTY_KITE_API_SECRET.")],
 ) -> None:
@@ -168,7 +168,7 @@ def vault_put(
     print(f"{name} is sealed")
 
 
-@vault_app.command("rotate")
+@vault_app.command("rotate", epilog="Example: nifty vault rotate --to new.key")
 def vault_rotate(
     key_to: Annotated[Path, typer.Option("--to", help="New key file; made if it is not there.")],
 ) -> None:
@@ -209,7 +209,7 @@ def calls_text(usage: Sequence[tuple[str, str, int, int]], calls: Sequence[Calls
     return f"{first}\n\n{second}"
 
 
-@broker_app.command("calls")
+@broker_app.command("calls", epilog="Example: nifty broker calls --day 2026-09-15")
 def broker_calls(
     day: Annotated[str | None, typer.Option("--day", help="2026-09-15. Default: today.")] = None,
     as_json: JsonOption = False,

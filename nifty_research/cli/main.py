@@ -120,7 +120,7 @@ app.command("sweep", epilog="Example: nifty sweep --grid fast=3:12 --grid slow=1
 )
 app.command("trials", epilog="Example: nifty trials moving_average")(trials_command)
 app.command("login", epilog="Example: nifty login --no-browser")(login_command)
-app.command("logout")(logout_command)
+app.command("logout", epilog="Example: nifty logout")(logout_command)
 
 # %% ../../nbs/cli/main.ipynb #2fe2eccd
 @app.command(
