@@ -191,7 +191,8 @@ class Twin:
         self._session = requests.Session()
         self._session.trust_env = False
         self._lock = threading.Lock()
-        self.stands_still = threading.Lock()  # who holds it keeps the market from moving
+        self._still = threading.Lock()  # who holds it keeps the market from moving
+        self._holder = 0  # the thread that does
         self._stop = threading.Event()
         self._hand = threading.Thread(target=self._play, daemon=True)
         self._hand.start()
@@ -213,13 +214,25 @@ class Twin:
         with requests.Session() as session:
             session.trust_env = False
             while not self._stop.wait(_PHASE_S):
-                self.stands_still.acquire()
-                self.stands_still.release()
+                with self._still:
+                    pass
                 status = session.get(f"{self.admin}/status", timeout=10).json()
                 if status["finished"]:
                     return
                 answer = {"sequence": status["sequence"]}
                 session.post(f"{self.admin}/acknowledge", json=answer, timeout=10)
+
+    def stand_still(self) -> bool:
+        "Keep the market from moving until this thread lets it move on."
+        self._still.acquire()
+        self._holder = threading.get_ident()
+        return True
+
+    def move_on(self) -> None:
+        "Let the market move, if it is this thread that keeps it."
+        if self._holder == threading.get_ident():
+            self._holder = 0
+            self._still.release()
 
     @property
     def left_s(self) -> float:
@@ -319,7 +332,7 @@ def _heard(
         for line in process.stdout:
             said.append(json.loads(line))
             if said[-1]["said"] == "done":
-                still = twin.stands_still.acquire()
+                still = twin.stand_still()
                 with suppress(OSError):
                     process.stdin.write(b"go\n")
                     process.stdin.flush()
@@ -349,13 +362,9 @@ def try_point(twin: Twin, point: Point, folder: Path) -> Result:
         error = child.error
         if child.code == 0:
             break
-        if child.holds_market:
-            twin.stands_still.release()
-    try:
-        books = twin.ask("GET", f"/books?account={account['api_key']}")["accounts"]
-    finally:
-        if child.code == 0 and child.holds_market:
-            twin.stands_still.release()
+        twin.move_on()
+    books = twin.ask("GET", f"/books?account={account['api_key']}")["accounts"]
+    twin.move_on()
     if child.code != 0:
         told = f"exit {child.code}: {error or child.lines[-3:]}"
         result.problems.append(Problem("unfinished", told[-600:]))
@@ -438,7 +447,12 @@ def _in_parallel(
                 if not left or (done and twin.left_s < _LAST_S):
                     return
                 point = left.pop(0)
-            result = try_point(twin, point, folder / point.run)
+            try:
+                result = try_point(twin, point, folder / point.run)
+            except (NetworkError, OSError, ValueError, LookupError) as error:
+                result = Result(point, [Problem("unfinished", f"the test failed: {error!r}")])
+            finally:
+                twin.move_on()
             with lock:
                 done.append(result)
                 say(f"{len(left)} points left" if not result.problems else str(result))
