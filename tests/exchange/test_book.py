@@ -14,7 +14,7 @@ from nifty_research.exchange.account import blocked
 from nifty_research.exchange.book import Book, Resting
 from nifty_research.exchange.wire import KiteError
 
-# ---- the book alone -------------------------------------------------------------------------------
+# ---- the book alone ----
 
 RESTING = st.tuples(
     st.booleans(), st.integers(95, 105), st.integers(1, 50), st.sampled_from([0, 7])
@@ -44,7 +44,7 @@ def test_best_price_first_then_longest_wait_and_nothing_is_lost(
         assert all(0 < one.shown <= one.quantity for one in left)
 
 
-# ---- against the market ---------------------------------------------------------------------------
+# ---- against the market ----
 
 
 def test_a_market_order_walks_the_book_and_its_rest_waits_as_a_limit() -> None:
@@ -176,7 +176,7 @@ def test_prices_beyond_the_band_and_sizes_beyond_the_limit_are_refused() -> None
         floor.buy(100_001, 990.0)
 
 
-# ---- whatever happens -----------------------------------------------------------------------------
+# ---- whatever happens ----
 
 ACTION = st.one_of(
     st.tuples(st.just("play"), st.integers(-20, 20), st.integers(0, 2000)),

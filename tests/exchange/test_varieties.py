@@ -141,7 +141,7 @@ def test_an_algo_can_be_stopped_by_the_exchange(floor: Floor) -> None:
         floor.buy(10, 990.0, algo_id="A1")
 
 
-# ---- contracts ------------------------------------------------------------------------------------
+# ---- contracts ----
 
 OPTION = "NIFTY2680424500CE"
 
