@@ -307,6 +307,7 @@ def parity_figures(data: Path, most: int, say: Say) -> list[Figure]:
 MODULES = {  # parts that a module of their own measures, by its `figures(data, say)`
     "start": "nifty_research.cli.bench_start",
     "rules": "nifty_research.cli.bench_rules",
+    "twin": "nifty_research.cli.bench_twin",
     "store": "nifty_research.cli.bench_store",
     "import": "nifty_research.cli.bench_import",
     "caches": "nifty_research.cli.bench_caches",

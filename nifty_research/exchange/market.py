@@ -135,7 +135,11 @@ class Market:
 
     def _instruments(self, day: date) -> list[Instrument]:
         made = [symbol for symbol in self.bars.symbols if symbol not in self.given]
-        classes = tick_prices(self.bars, day)
+        unknown = 1.0  # what `tick_prices` says of a symbol without any bar
+        classes = {
+            symbol: self.last_price[symbol] if price == unknown else price
+            for symbol, price in tick_prices(self.bars, day).items()
+        }
         listed = {one.tradingsymbol: one for one in instruments_of(made, day, classes)}
         return [(listed | self.given)[symbol] for symbol in self.bars.symbols]
 

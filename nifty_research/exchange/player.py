@@ -96,7 +96,9 @@ class Paced:
             self._goal = None
             wall = asyncio.get_running_loop().time()
             now = self.venue.market.now
-            if moment - now > _MOST_WAIT:  # a night, or a lunch without trading
+            if (
+                moment - now > _MOST_WAIT or not self.sequence
+            ):  # a night, or the beginning, or a lunch without trading
                 self._anchor = (wall, moment)
             elif self._anchor is None:
                 self._anchor = (wall, min(now, moment))
