@@ -198,7 +198,8 @@ class Desk:
             return Denied(wish, "position limit", self.house.most_shares, wish.quantity)
         if working is not None or held.quantity:
             return None
-        return Intent(Purpose.ENTRY, place, wish.quantity, wish.price, wish=wish.name)
+        shares, price = wish.quantity, wish.price
+        return Intent(Purpose.ENTRY, place, shares, price, wish=wish.name, at_limit=price > 0.0)
 
     def _part(
         self, wish: Wish, place: int, held: Held, exit_: WorkingOrder | None

@@ -43,11 +43,12 @@ class Intent:
     purpose: Purpose
     symbol: int  # place in the session's symbols
     quantity: int  # signed
-    price: float = 0.0  # trigger of a stop, limit of a target or of an entry that has one
+    price: float = 0.0  # trigger of a stop, limit of a target; of an entry what it is decided on
     score: float = 0.0
     reason: str = ""
     wish: str = ""  # name of the wish that it serves, so that it is not served twice
     parent: str = ""  # tag of the intent that it is a slice of
+    at_limit: bool = False  # an entry that rests at its price; else a protected market order
 
     @classmethod
     def of(
@@ -75,6 +76,7 @@ class Request:
     price: float
     is_new: bool
     quantity: int = 0  # signed, of a resize
+    at_limit: bool = False  # of an entry, as its intent says
 
     @property
     def is_for_exit(self) -> bool:

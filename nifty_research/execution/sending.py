@@ -119,7 +119,7 @@ class Sender:
                 where=self.symbols[symbol],
                 remedy="Compare the journal with the order book before going on.",
             )
-        return Request(order, purpose, intent.price, is_new, quantity)
+        return Request(order, purpose, intent.price, is_new, quantity, intent.at_limit)
 
     def _intent_event(self, request: Request, intent: Intent) -> dict[str, Any]:
         event = {
@@ -227,7 +227,7 @@ class Sender:
         fields: dict[str, Any] = {"market_protection": self.protection_percent}
         if request.purpose is Purpose.STOP:
             fields |= {"order_type": "SL-M", "trigger_price": request.price}
-        elif request.purpose is Purpose.ENTRY and request.price:
+        elif request.at_limit:
             fields = {"order_type": "LIMIT", "price": request.price}
         else:
             fields |= {"order_type": "MARKET"}
