@@ -31,7 +31,7 @@ from nifty_research.engine.backtest import BacktestResult, backtest
 from nifty_research.engine.book import BarPhase, OrderKind, Purpose, Reason
 from nifty_research.engine.fill import fill_in_band
 from nifty_research.engine.rules import bar_flags, dated_days, days_of, rules_of
-from nifty_research.exchange import venue
+from nifty_research.exchange import bar_matching, venue
 from nifty_research.market.calendar import bar_starts, sessions
 from nifty_research.session.parity import (
     RecordedInputs,
@@ -461,7 +461,7 @@ def a_paisa_off(*asked: Any) -> float:
 def test_the_comparison_finds_a_mutated_exchange(
     mutant: Callable[..., float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(venue, "fill_in_band", mutant)
+    monkeypatch.setattr(bar_matching, "fill_in_band", mutant)
     for case in busy():
         try:
             check(case)
