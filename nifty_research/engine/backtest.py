@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..core.compiled import in_place, kernel
+from ..core.compiled import in_caller, in_place, kernel
 from ..core.errors import DataError
 from ..data.bars import Bars
 from nifty_research.engine.book import (
@@ -54,7 +54,7 @@ class Logs(NamedTuple):
     used: Integers  # (4) records written in each
 
 
-@in_place
+@in_caller
 def keep(log: Records, used: Integers, which: int, buffer: Records, count: int, row: int) -> None:
     "Append `count` records of a buffer under their row."
     first = used[which]
@@ -88,7 +88,7 @@ def with_room(logs: Logs, symbols: int, fine_rows: int) -> Logs:
     )
 
 
-@in_place
+@in_caller
 def has_room(logs: Logs, symbols: int, fine_rows: int) -> bool:
     "Whether all that one row can bring has room."
     used = logs.used
@@ -131,7 +131,7 @@ def settle_delisted(desk: Desk, market: Market, row: int, fills: Records, count:
     return count
 
 
-@in_place
+@in_caller
 def play_rows(desk: Desk, market: Market, row: int, logs: Logs) -> None:
     "Let the working orders trade on the finer bars of a row."
     fills, used = logs.fills, logs.used
@@ -150,7 +150,7 @@ def play_rows(desk: Desk, market: Market, row: int, logs: Logs) -> None:
             fills[place]["row"], fills[place]["fine"] = row, market.first_fine[row + 1] - 1
 
 
-@in_place
+@in_caller
 def run_rows(
     desk: Desk,  # of the day; state changed in place
     market: Market,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 
-from ..core.compiled import in_place
+from ..core.compiled import in_caller
 from nifty_research.engine.book import (
     BarFlag,
     BarPhase,
@@ -28,13 +28,13 @@ __all__ = ['margin_of', 'margin_rate', 'free_margin', 'deny', 'in_use', 'signal_
            'money_denial', 'enter']
 
 # %% ../../nbs/engine/entries.ipynb #7562087f
-@in_place
+@in_caller
 def margin_of(value: int, rate: float) -> int:
     "Margin in paise for a turnover in paise, rounded up."
     return math.ceil(value * rate - 1e-6)
 
 
-@in_place
+@in_caller
 def margin_rate(
     rules: Records,  # (1) RULES
     listing: Record,  # one LISTING record
@@ -43,7 +43,7 @@ def margin_rate(
     return float(max(rules[0]["margin_rate"], listing["margin"]))
 
 
-@in_place
+@in_caller
 def free_margin(desk: Desk) -> int:
     "Paise that may still be blocked by new entries."
     free = desk.account[0]["cash"]
@@ -63,7 +63,7 @@ def free_margin(desk: Desk) -> int:
     return int(free + min(unrealised, 0))
 
 # %% ../../nbs/engine/entries.ipynb #a3abd63d
-@in_place
+@in_caller
 def deny(
     desk: Desk,
     symbol: int,
@@ -82,7 +82,7 @@ def deny(
     desk.counts[1] += 1
 
 
-@in_place
+@in_caller
 def in_use(
     desk: Desk,
     sector: int,  # of the newcomer
@@ -98,7 +98,7 @@ def in_use(
     return used, alike, pending
 
 # %% ../../nbs/engine/entries.ipynb #1014a06e
-@in_place
+@in_caller
 def signal_denial(
     desk: Desk,
     symbol: int,
@@ -124,7 +124,7 @@ def signal_denial(
     return 0, 0.0, 0.0
 
 
-@in_place
+@in_caller
 def limit_denial(
     desk: Desk,
     symbol: int,
@@ -144,7 +144,7 @@ def limit_denial(
     return 0, 0.0, 0.0
 
 # %% ../../nbs/engine/entries.ipynb #6cbb4a07
-@in_place
+@in_caller
 def needs_range(rule: Record) -> bool:
     "Whether a rule measures by the average true range."
     return bool(
@@ -155,7 +155,7 @@ def needs_range(rule: Record) -> bool:
     )
 
 
-@in_place
+@in_caller
 def money_denial(
     desk: Desk,
     symbol: int,
@@ -181,7 +181,7 @@ def money_denial(
     return 0, 0.0, 0.0, quantity
 
 # %% ../../nbs/engine/entries.ipynb #be0d7d30
-@in_place
+@in_caller
 def enter(
     desk: Desk,
     symbol: int,

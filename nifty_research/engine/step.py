@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 
-from ..core.compiled import in_place
+from ..core.compiled import in_caller, in_place
 from nifty_research.engine.book import (
     BarFlag,
     BarPhase,
@@ -35,7 +35,7 @@ from nifty_research.engine.protection import (
 __all__ = ['is_overdue', 'reason_to_leave', 'asks', 'attend', 'withdraw', 'manage', 'ranked', 'step']
 
 # %% ../../nbs/engine/step.ipynb #b9da86d1
-@in_place
+@in_caller
 def is_overdue(
     position: Record,  # one POSITION record
     owner: Record,  # one ACCOUNT record
@@ -49,7 +49,7 @@ def is_overdue(
     return bool(owner["minute"] - position["entered"] >= rule["time_stop"])
 
 
-@in_place
+@in_caller
 def reason_to_leave(
     position: Record,  # one POSITION record
     owner: Record,  # one ACCOUNT record
@@ -74,7 +74,7 @@ def reason_to_leave(
     return Reason.SIGNAL.value if wish >= rule["exit_threshold"] else 0
 
 # %% ../../nbs/engine/step.ipynb #d8d4e8f0
-@in_place
+@in_caller
 def asks(
     position: Record,  # one POSITION record
     close: float,
@@ -89,7 +89,7 @@ def asks(
     return not (math.isnan(close) or flag & (BarFlag.LAST_BAR.value | BarFlag.DELISTED.value))
 
 
-@in_place
+@in_caller
 def attend(
     desk: Desk,
     symbol: int,  # one that is held
@@ -120,7 +120,7 @@ def withdraw(desk: Desk, symbol: int) -> None:
         say(desk, close, symbol, Purpose.CANCEL_PART.value, position["part_order"], 0.0, 0.0, 0)
 
 # %% ../../nbs/engine/step.ipynb #5154b71d
-@in_place
+@in_caller
 def manage(
     desk: Desk,
     close: Floats,
@@ -151,7 +151,7 @@ def manage(
     return asking
 
 # %% ../../nbs/engine/step.ipynb #a156bb96
-@in_place
+@in_caller
 def ranked(
     positions: Records,
     close: Floats,
@@ -172,7 +172,7 @@ def ranked(
     return found
 
 # %% ../../nbs/engine/step.ipynb #be2b908a
-@in_place
+@in_caller
 def step(
     desk: Desk,  # state changed in place, intents and denials appended
     minute: int,  # end of the bar, minutes since 1970
