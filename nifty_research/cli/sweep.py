@@ -89,7 +89,7 @@ def counting(
     from nifty_research.engine.sweep_plan import Variants
     from nifty_research.ledger.trial_ledger import TrialLedger
     from nifty_research.ledger.trials import Trial
-    from nifty_research.serve.strategy_results import code_of
+    from nifty_research.strategies.source_code import code_of
     from nifty_research.strategies.registry import strategy_parameters
 
     data, variants = bars.fingerprint(), Variants(settings)

@@ -32,10 +32,11 @@ from nifty_research.serve.strategy_figures import (
     summary_frame,
 )
 from .strategy_pictures import report_pictures
-from .strategy_results import KeptResult, code_of, last_results
+from .strategy_results import KeptResult, last_results
 from .strategy_runs import StrategyRuns
 from .strategy_text import assumptions, report_tables
 from ..strategies.regime import Regime
+from ..strategies.source_code import code_of
 
 _all_ = ["last_results"]
 
