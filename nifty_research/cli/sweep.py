@@ -89,7 +89,7 @@ def counting(
     from nifty_research.engine.sweep_plan import Variants
     from nifty_research.ledger.trial_ledger import TrialLedger
     from nifty_research.ledger.trials import Trial
-    from nifty_research.strategies.source_code import code_of
+    from nifty_research.serve.strategy_results import code_of
     from nifty_research.strategies.registry import strategy_parameters
 
     data, variants = bars.fingerprint(), Variants(settings)
@@ -142,7 +142,8 @@ def sweep(
     tries: int | None = None,  # let Optuna choose so many; None: the whole grid
 ) -> pd.DataFrame:
     "Backtest every setting of a grid, show how far it is, and count what was tried."
-    from nifty_research.engine import sweep as engine
+    from nifty_research.engine.sweep import sweep as every_setting
+    from nifty_research.engine.sweep_search import search
     from nifty_research.ledger.trial_ledger import trials_file
 
     traded = bars.rows(start, len(bars.index))
@@ -156,11 +157,11 @@ def sweep(
             meter.show(done, total)
 
         if tries is not None:
-            return engine.search(
+            return search(
                 bars, settings, grid, store=store, tries=tries, scheduler=scheduler,
                 workers=workers, start=start, on_batch=on_batch,
             )  # fmt: skip
-        return engine.sweep(
+        return every_setting(
             bars, settings, grid, store=store, scheduler=scheduler, workers=workers,
             start=start, on_batch=on_batch,
         )  # fmt: skip
@@ -187,7 +188,7 @@ def _lines(table: pd.DataFrame, names: Sequence[str]) -> str:
 
 def sweep_text(table: pd.DataFrame, names: Sequence[str]) -> str:
     "The best settings, those around the best, and what was not run."
-    from nifty_research.engine.sweep import neighbours
+    from nifty_research.engine.sweep_field import neighbours
 
     best = table.sort_values("sharpe", ascending=False, kind="stable").head(10)
     near = neighbours(table, names)
@@ -200,7 +201,9 @@ def sweep_text(table: pd.DataFrame, names: Sequence[str]) -> str:
         )
     for why, count in table.attrs["left_out"].items():
         if count:
-            parts.append(f"left out, {count:,}: {why}")
+            first = table.attrs.get("first_left_out", {}).get(why, {})
+            named = ", ".join(f"{n.rpartition('.')[2]}={text}" for n, text in first.items())
+            parts.append(f"left out, {count:,}: {why}" + (f" (first: {named})" if named else ""))
     if table.attrs["known"]:
         parts.append(f"known from before and not run again: {table.attrs['known']:,}")
     parts.append("all of them are in the trial ledger: nifty trials")
@@ -215,7 +218,7 @@ def heat_map(
     "Write a page with the Sharpe ratio over two keys."
     import plotly.graph_objects as go
 
-    from nifty_research.engine.sweep import heat_table
+    from nifty_research.engine.sweep_field import heat_table
 
     field = heat_table(table, names[0], names[1])
     drawn = go.Heatmap(

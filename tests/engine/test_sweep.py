@@ -11,13 +11,16 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import psutil
 import pytest
 
 from nifty_research.core.errors import SettingsError, UsageError
 from nifty_research.core.settings import Settings, load_settings
 from nifty_research.data.bars import Bars
-from nifty_research.engine.sweep import heat_table, neighbours, search, sweep, sweep_folder
+from nifty_research.engine.sweep import sweep, sweep_folder
+from nifty_research.engine.sweep_field import heat_table, neighbours
 from nifty_research.engine.sweep_plan import Variants, plan
+from nifty_research.engine.sweep_search import search
 from nifty_research.market.calendar import sessions
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -136,6 +139,29 @@ def test_a_killed_worker_loses_nothing(
     found = sweep(bars, base, GRID, store=tmp_path, workers=2, on_batch=kill)
 
     assert killed and killed[0] < len(serial)
+    assert sorted(counted) == sorted(serial["setting"]) == stored(bars, base, tmp_path)
+    assert_same(found, serial)
+
+
+def test_a_killed_worker_of_a_cluster_loses_nothing(
+    bars: Bars, base: Settings, serial: pd.DataFrame, tmp_path: Path
+) -> None:
+    distributed = pytest.importorskip("distributed")
+    counted: list[str] = []
+    with distributed.LocalCluster(
+        n_workers=2, threads_per_worker=1, protocol="tcp://", dashboard_address=":0"
+    ) as cluster:
+        victim = next(iter(cluster.workers.values())).pid
+
+        def kill(frame: pd.DataFrame, done: int, total: int) -> None:
+            counted.extend(frame["setting"])
+            if psutil.pid_exists(victim) and len(counted) == len(frame):
+                os.kill(victim, signal.SIGKILL)
+
+        found = sweep(
+            bars, base, GRID, store=tmp_path, scheduler=cluster.scheduler_address, on_batch=kill
+        )
+
     assert sorted(counted) == sorted(serial["setting"]) == stored(bars, base, tmp_path)
     assert_same(found, serial)
 
