@@ -195,6 +195,9 @@ LISTING = np.dtype(
         ("daily_volatility", np.float64),  # deviation of a day's return, known before it
         ("ratio", np.float64),  # shares that one share becomes this morning, 0 or 1: as it was
         ("dividend", np.float64),  # rupees that a share of last night receives
+        ("carry", np.int64),  # 0: as the rules say, 1: may be held overnight, 2: within the day
+        ("shorts", np.int64),  # 0: as the rules say, 1: allowed, 2: not
+        ("own_margin", np.int64),  # 1: `margin` alone counts, whatever the rules say
     ]
 )
 
@@ -377,6 +380,7 @@ class Desk(NamedTuple):
     actions: Records  # ACTION
     heads: Integers  # (2, HEAD_COUNT): charges of the last fill, and scratch
     order: Integers  # (N) scratch: who asks to be entered
+    watched: Integers  # (N) scratch: who holds something or has something working
     counts: Integers  # (3) of intents, denials, actions
 
     def take(self) -> tuple[Records, Records]:
@@ -414,5 +418,6 @@ def new_desk(
         actions=np.zeros(symbols + 1, ACTION),
         heads=np.zeros((2, HEAD_COUNT), np.int64),
         order=np.zeros(symbols, np.int64),
+        watched=np.zeros(symbols, np.int64),
         counts=np.zeros(3, np.int64),
     )

@@ -24,8 +24,8 @@ from .protection import say
 from .sizing import entry_quantity, risk_fraction
 
 # %% auto #0
-__all__ = ['margin_of', 'margin_rate', 'free_margin', 'deny', 'in_use', 'signal_denial', 'limit_denial', 'needs_range',
-           'money_denial', 'enter']
+__all__ = ['margin_of', 'margin_rate', 'free_margin', 'deny', 'in_use', 'may_short', 'signal_denial', 'limit_denial',
+           'needs_range', 'money_denial', 'enter']
 
 # %% ../../nbs/engine/entries.ipynb #7562087f
 @in_caller
@@ -40,6 +40,8 @@ def margin_rate(
     listing: Record,  # one LISTING record
 ) -> float:
     "Share of a position's value that is blocked."
+    if listing["own_margin"] != 0:
+        return float(listing["margin"])
     return float(max(rules[0]["margin_rate"], listing["margin"]))
 
 
@@ -99,6 +101,17 @@ def in_use(
 
 # %% ../../nbs/engine/entries.ipynb #1014a06e
 @in_caller
+def may_short(
+    rule: Record,  # one RULES record
+    listing: Record,  # one LISTING record
+) -> bool:
+    "Whether a symbol may be sold short in its product."
+    if listing["shorts"] != 0:
+        return bool(listing["shorts"] == 1)
+    return bool(rule["shorting"] != 0)
+
+
+@in_caller
 def signal_denial(
     desk: Desk,
     symbol: int,
@@ -114,7 +127,7 @@ def signal_denial(
         return Denial.NO_ENTRY.value, 0.0, 0.0
     if abs(score) < rule["minimum_confidence"]:
         return Denial.CONFIDENCE.value, rule["minimum_confidence"], abs(score)
-    if score < 0.0 and rule["shorting"] == 0:
+    if score < 0.0 and not may_short(rule, desk.listings[symbol]):
         return Denial.SHORT_DELIVERY.value, 0.0, score
     now = owner["minute"]
     if now < owner["paused_until"]:

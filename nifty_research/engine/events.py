@@ -26,7 +26,7 @@ from ..market.charges import charges_of as _charges_of
 # %% auto #0
 __all__ = ['charges_of', 'charge', 'set_levels', 'book_entry', 'count_outcome', 'close_position', 'reason_of', 'keep_leaving',
            'book_exit', 'traded_before', 'apply_fill', 'apply_closed', 'act', 'for_price', 'put_on_tick',
-           'withdraw_split', 'keep_resting', 'open_day']
+           'withdraw_split', 'keep_resting', 'ends_with_the_day', 'open_day']
 
 # %% ../../nbs/engine/events.ipynb #53e3715f
 charges_of = kernel(_charges_of)
@@ -342,6 +342,17 @@ def keep_resting(desk: Desk, symbol: int) -> None:
 
 
 @in_place
+def ends_with_the_day(
+    rule: Record,  # one RULES record
+    listing: Record,  # one LISTING record
+) -> bool:
+    "Whether a symbol may not be carried overnight in its product."
+    if listing["carry"] != 0:
+        return bool(listing["carry"] == 2)
+    return bool(rule["intraday"] != 0)
+
+
+@in_place
 def open_day(desk: Desk) -> None:
     "Begin a day: counters to zero, yesterday's loss halt lifted, carried stops put back."
     owner, rule = desk.account[0], desk.rules[0]
@@ -363,7 +374,7 @@ def open_day(desk: Desk) -> None:
         if position["exit_order"] != 0:
             keep_resting(desk, symbol)
             continue
-        if position["leaving"] == 0 and rule["intraday"] != 0:
+        if position["leaving"] == 0 and ends_with_the_day(rule, desk.listings[symbol]):
             position["leaving"] = Reason.SQUARE_OFF.value  # yesterday's square-off found no market
         if position["leaving"] != 0:
             leave(desk, symbol, BarPhase.DAY_OPEN.value)
