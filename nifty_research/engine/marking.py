@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 
 from ..core.compiled import in_caller
-from .book import Floats, Reason, Records
+from .book import Floats, Integers, Reason, Records
 from .fill import to_paise
 
 # %% auto #0
@@ -20,11 +20,14 @@ def mark(
     positions: Records,
     account: Records,
     close: Floats,  # (N), NaN where there is no bar
+    watched: Integers,  # (N) symbols that hold something or have something working
+    count: int,  # how many of them
 ) -> None:
     "Take the closes as last prices and measure equity and its peak."
     owner = account[0]
     equity = owner["cash"]
-    for symbol in range(len(positions)):
+    for place in range(count):
+        symbol = watched[place]
         position = positions[symbol]
         if not math.isnan(close[symbol]):
             position["last_price"] = close[symbol]

@@ -271,12 +271,14 @@ def play_row(
     low: Floats,
     volume: Floats,
     flags: Flags,
+    watched: int,  # symbols that are watched
     fills: Records,  # FILL buffer with room for `MOST_FILLS` a symbol
     count: int,  # fills so far
 ) -> int:  # new number of fills
     "Play one bar of every symbol that has something working."
     positions = desk.positions
-    for symbol in range(len(positions)):
+    for place in range(watched):
+        symbol = desk.watched[place]
         position = positions[symbol]
         if position["exit_order"] == 0 and position["entry_order"] == 0:
             continue

@@ -32,7 +32,8 @@ from nifty_research.engine.protection import (
 )
 
 # %% auto #0
-__all__ = ['is_overdue', 'reason_to_leave', 'asks', 'attend', 'withdraw', 'manage', 'ranked', 'step']
+__all__ = ['is_overdue', 'reason_to_leave', 'asks', 'attend', 'withdraw', 'manage', 'watch', 'still_watched', 'put_in_order',
+           'ranked', 'decide', 'step']
 
 # %% ../../nbs/engine/step.ipynb #b9da86d1
 @in_caller
@@ -123,22 +124,20 @@ def withdraw(desk: Desk, symbol: int) -> None:
 @in_caller
 def manage(
     desk: Desk,
+    count: int,  # symbols that are watched
     close: Floats,
-    entry: Floats,
     exit_: Floats,
     lean: Floats,
     flags: Flags,
-) -> int:  # number of symbols that ask to be entered
-    "Withdraw stale orders, leave, trail; count the symbols that ask to be entered."
-    positions, owner, rule, asking = desk.positions, desk.account[0], desk.rules[0], 0
-    for symbol in range(len(positions)):
+) -> None:
+    "Withdraw stale orders, leave, trail."
+    positions, owner, rule = desk.positions, desk.account[0], desk.rules[0]
+    for place in range(count):
+        symbol = desk.watched[place]
         position = positions[symbol]
         if position["entry_order"] != 0 or position["part_order"] != 0:
             withdraw(desk, symbol)
-        if position["quantity"] == 0:
-            asking += asks(position, close[symbol], entry[symbol], flags[symbol])
-            continue
-        if flags[symbol] & BarFlag.LAST_BAR.value:
+        if position["quantity"] == 0 or flags[symbol] & BarFlag.LAST_BAR.value:
             continue
         has_bar, stop = not math.isnan(close[symbol]), math.nan
         thought = lean[symbol] if has_bar else math.nan
@@ -148,9 +147,53 @@ def manage(
             stop = better_stop(position, rule, desk.listings[symbol]["tick"])
         if reason != 0 or not math.isnan(stop) or is_lock_due(position, rule):
             attend(desk, symbol, reason, stop, has_bar)
-    return asking
 
 # %% ../../nbs/engine/step.ipynb #a156bb96
+@in_caller
+def watch(desk: Desk) -> int:  # how many
+    "List who holds something or has something working, by symbol."
+    count = 0
+    for symbol in range(len(desk.positions)):
+        position = desk.positions[symbol]
+        working = position["entry_order"] | position["exit_order"] | position["part_order"]
+        if (position["quantity"] | working) != 0:
+            desk.watched[count] = symbol
+            count += 1
+    return count
+
+
+@in_caller
+def still_watched(desk: Desk, count: int) -> int:  # how many are left
+    "Take those off the list who hold nothing any more and have nothing working."
+    left = 0
+    for place in range(count):
+        symbol = desk.watched[place]
+        position = desk.positions[symbol]
+        working = position["entry_order"] | position["exit_order"] | position["part_order"]
+        if (position["quantity"] | working) != 0:
+            desk.watched[left] = symbol
+            left += 1
+    return left
+
+
+@in_caller
+def put_in_order(
+    watched: Integers,
+    count: int,
+    symbol: int,
+) -> int:  # how many there are now
+    "Add a symbol to the watched in its place, if it is not there: it may have been left just now."
+    place = count
+    while place > 0 and watched[place - 1] > symbol:
+        place -= 1
+    if place > 0 and watched[place - 1] == symbol:
+        return count
+    for later in range(count, place, -1):
+        watched[later] = watched[later - 1]
+    watched[place] = symbol
+    return count + 1
+
+
 @in_caller
 def ranked(
     positions: Records,
@@ -173,6 +216,34 @@ def ranked(
 
 # %% ../../nbs/engine/step.ipynb #be2b908a
 @in_caller
+def decide(
+    desk: Desk,  # state changed in place, intents and denials appended
+    count: int,  # symbols that are watched
+    minute: int,  # end of the bar, minutes since 1970
+    close: Floats,  # (N) closes of the bar, NaN where there is none
+    entry: Floats,  # (N) entry scores in [-1, 1]
+    exit_: Floats,  # (N) exit wishes in [0, 1]
+    lean: Floats,  # (N) in [-1, 1]: which way it is thought, be it too weakly to enter
+    atr: Floats,  # (N) average true ranges in rupees
+    flags: Flags,  # (N) BarFlag
+) -> int:  # symbols that are watched from now on
+    "Decide at the close of a bar: exits, trailing, entries by absolute score, denials."
+    desk.account[0]["minute"] = minute
+    desk.account[0]["traded_minutes"] += desk.rules[0]["interval"]
+    count_stops(desk.account, desk.rules)
+    mark(desk.positions, desk.account, close, desk.watched, count)
+    halt(desk.account, desk.rules)
+    manage(desk, count, close, exit_, lean, flags)
+    for place in range(ranked(desk.positions, close, entry, flags, desk.order)):
+        symbol = desk.order[place]
+        desk.positions[symbol]["last_price"] = close[symbol]
+        enter(desk, symbol, entry[symbol], atr[symbol], flags[symbol])
+        if desk.positions[symbol]["entry_order"] != 0:
+            count = put_in_order(desk.watched, count, symbol)
+    return count
+
+
+@in_place
 def step(
     desk: Desk,  # state changed in place, intents and denials appended
     minute: int,  # end of the bar, minutes since 1970
@@ -183,14 +254,8 @@ def step(
     atr: Floats,  # (N) average true ranges in rupees
     flags: Flags,  # (N) BarFlag
 ) -> None:
-    "Decide at the close of a bar: exits, trailing, entries by absolute score, denials."
-    desk.account[0]["minute"] = minute
-    desk.account[0]["traded_minutes"] += desk.rules[0]["interval"]
-    count_stops(desk.account, desk.rules)
-    mark(desk.positions, desk.account, close)
-    halt(desk.account, desk.rules)
-    if manage(desk, close, entry, exit_, lean, flags) == 0:
-        return
-    for place in range(ranked(desk.positions, close, entry, flags, desk.order)):
-        symbol = desk.order[place]
-        enter(desk, symbol, entry[symbol], atr[symbol], flags[symbol])
+    "`decide`, as a session calls it once a bar: whoever it is that holds something."
+    for symbol in range(len(desk.positions)):
+        if not math.isnan(close[symbol]):
+            desk.positions[symbol]["last_price"] = close[symbol]
+    decide(desk, watch(desk), minute, close, entry, exit_, lean, atr, flags)
