@@ -32,7 +32,7 @@ from .sweep_run import Batch, Done, Job, by_processes, by_threads
 from .sweep_runner import Outcome, Span
 
 # %% auto #0
-__all__ = ['OnBatch', 'SMALL', 'Where', 'sweep', 'sweep_plan', 'sweep_folder', 'Swept', 'sweep_spans']
+__all__ = ['OnBatch', 'HERE', 'SMALL', 'Where', 'sweep', 'sweep_plan', 'sweep_folder', 'Swept', 'sweep_spans']
 
 # %% ../../nbs/engine/sweep.ipynb #39e2a706
 OnBatch = Callable[[pd.DataFrame, int, int], None]  # finished settings, how many so far, of all
@@ -53,6 +53,9 @@ class Where:
     def count(self) -> int:
         "Workers on this machine."
         return self.workers or os.cpu_count() or 1
+
+
+HERE = Where()
 
 
 def sweep(
@@ -133,7 +136,7 @@ def sweep_spans(
     spans: Sequence[Span],  # each with a fresh account
     *,
     store: Path,
-    where: Where = Where(),
+    where: Where = HERE,
     on_batch: OnBatch | None = None,  # is given the figures of the first span
 ) -> Swept:
     "Backtest every setting of a plan over every span."
