@@ -195,6 +195,9 @@ LISTING = np.dtype(
         ("daily_volatility", np.float64),  # deviation of a day's return, known before it
         ("ratio", np.float64),  # shares that one share becomes this morning, 0 or 1: as it was
         ("dividend", np.float64),  # rupees that a share of last night receives
+        ("carry", np.int64),  # 0: as the rules say, 1: may be held overnight, 2: within the day
+        ("shorts", np.int64),  # 0: as the rules say, 1: allowed, 2: not
+        ("own_margin", np.int64),  # 1: `margin` alone counts, whatever the rules say
     ]
 )
 
