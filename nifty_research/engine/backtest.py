@@ -395,6 +395,9 @@ def backtest(
     )
 
 
+_PER_MINUTE = {"s": 60, "ms": 60_000, "us": 60_000_000, "ns": 60_000_000_000}
+
+
 def _check_shapes(bars: Bars, **given: Floats | Flags) -> None:
     "Every table has one value a bar and symbol."
     for name, values in given.items():
@@ -409,9 +412,8 @@ def _check_shapes(bars: Bars, **given: Floats | Flags) -> None:
 
 def _ends(bars: Bars) -> Integers:
     "End of each bar in minutes since 1970."
-    seconds: Integers = bars.index.as_unit("s").asi8
-    ends: Integers = seconds // 60 + bars.interval_minutes
-    return ends
+    starts: Integers = bars.index.asi8 // _PER_MINUTE[bars.index.unit]
+    return starts + bars.interval_minutes
 
 
 def _delists(flags: Flags) -> Flags:
