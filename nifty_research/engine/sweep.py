@@ -35,7 +35,8 @@ from .sweep_runner import Outcome, Span
 __all__ = ['OnBatch', 'HERE', 'SMALL', 'Where', 'sweep', 'sweep_plan', 'sweep_folder', 'Swept', 'sweep_spans']
 
 # %% ../../nbs/engine/sweep.ipynb #39e2a706
-OnBatch = Callable[[pd.DataFrame, int, int], None]  # finished settings, how many so far, of all
+# Finished settings with `equity` by day, how many so far, of how many.
+OnBatch = Callable[[pd.DataFrame, int, int], None]
 
 
 @dataclass(frozen=True)
@@ -137,7 +138,7 @@ def sweep_spans(
     *,
     store: Path,
     where: Where = HERE,
-    on_batch: OnBatch | None = None,  # is given the figures of the first span
+    on_batch: OnBatch | None = None,  # is given what the first span brought
 ) -> Swept:
     "Backtest every setting of a plan over every span."
     _check_spans(bars, spans)
@@ -171,7 +172,9 @@ def _run(
         names = [keys[id(one)] for one in batch.settings]
         if on_batch is not None:
             first = [outcomes[0] for outcomes in found]
-            on_batch(frame_of(batch.settings, names, first), done, len(wanted))
+            told = frame_of(batch.settings, names, first)
+            told["equity"] = [one.equity for one in first]
+            on_batch(told, done, len(wanted))
         kept.add(names, batch.settings, without_equity(found) if too_much else found)
 
 

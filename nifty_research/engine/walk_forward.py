@@ -226,10 +226,9 @@ class WalkForward:
 
     @property
     def efficiency(self) -> float:
-        "Mean Sharpe ratio outside over inside: 1 keeps its promise, 0 was luck (Pardo 2008)."
-        lines = self.table()
-        promised = float(lines["inside"].mean())
-        return float(lines["outside"].fillna(0.0).mean()) / promised if promised else float("nan")
+        "Sharpe ratio of the traded days over the mean promised; NaN where nothing was (Pardo 2008)."
+        promised = float(self.table()["inside"].mean())
+        return self.figures.sharpe / promised if promised > 0.0 else float("nan")
 
     @property
     def kept(self) -> float:
