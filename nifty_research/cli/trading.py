@@ -161,6 +161,7 @@ def run_backtest(
 ) -> int:  # exit code
     "Play the bars through the engine alone and print what came of it."
     from nifty_research.cli.figures import backtest_summary, buy_and_hold_gain
+    from nifty_research.ledger.trial_counting import count_result
     from nifty_research.serve.tables import summary_rows
     from nifty_research.session.decide import backtest_of
     from nifty_research.session.market import prepare_bars
@@ -173,6 +174,7 @@ def run_backtest(
         source = "recorded" if choice.bars else "synthetic"
         summary = backtest_summary(market.bars, market.start, result, settings, source)
         gain = buy_and_hold_gain(market.bars, market.start, settings.account.capital_paise)
+        count_result(settings, result, market.bars, market.start, "backtest")
     rows: list[tuple[str, object]] = [*summary_rows(summary, gain)]
     if market.report is not None:
         rows.append(("bars", market.report.summary().replace("\n", "; ")))

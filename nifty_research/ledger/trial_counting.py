@@ -14,16 +14,19 @@ import numpy as np
 
 from ..core.settings import Settings
 from ..data.bars import Bars
+from ..engine.backtest import BacktestResult
 from ..engine.book import Floats
+from ..engine.exposure import daily_of, depository_charges, exposure_of
 from .trial_ledger import Recorded, TrialLedger, trials_file
 from .trials import DayReturns, Trial
 from ..statistics.sharpe import Seen, seen
 from ..strategies.contract import Strategy
 from ..strategies.registry import strategy_parameters
+from ..strategies.seating import seated
 from ..strategies.source_code import code_of
 
 # %% auto #0
-__all__ = ['parameters_of', 'seen_in', 'TrialMaker', 'record_trials']
+__all__ = ['parameters_of', 'seen_in', 'TrialMaker', 'record_trials', 'count_result']
 
 # %% ../../nbs/ledger/trial_counting.ipynb #7f1688a9
 def parameters_of(strategies: Sequence[Strategy]) -> dict[str, object]:
@@ -96,3 +99,25 @@ def record_trials(
     "Write trials down beside the journal."
     with TrialLedger.open(trials_file(ledger)) as file:
         return file.record(trials)
+
+
+def count_result(
+    settings: Settings,  # In force, with the strategy chosen or the ensemble
+    result: BacktestResult,
+    bars: Bars,  # That it was made with
+    start: int,  # First row that was traded
+    source: str,
+) -> Recorded:
+    "Write a backtest down with its daily net returns."
+    fee = depository_charges(result, bars) if settings.account.product == "CNC" else None
+    daily = daily_of(
+        result, bars, exposure_of(result, bars, start=start), start=start, depository=fee
+    )
+    maker = TrialMaker(bars.rows(start, len(bars.index)), source)
+    trial = maker.trial(
+        settings,
+        [one.strategy for one in seated(settings)],
+        days=bars.index[daily.first].date.tolist(),
+        returns=daily.returns,
+    )
+    return record_trials(settings.paths.ledger, [trial])
