@@ -282,8 +282,9 @@ def _set_bands(listings: Records, base: Floats, width: Floats) -> None:
     "Lowest and highest price of the day, moved inwards onto the tick."
     steps = 1.0 / listings["tick"]
     low, high = base * (1.0 - width), base * (1.0 + width)
-    listings["band_low"] = np.nan_to_num(np.ceil(low * steps - 1e-9) / steps)
-    listings["band_high"] = np.nan_to_num(np.floor(high * steps + 1e-9) / steps)
+    known = ~np.isnan(low)
+    listings["band_low"] = np.where(known, np.ceil(low * steps - 1e-9) / steps, 0.0)
+    listings["band_high"] = np.where(known, np.floor(high * steps + 1e-9) / steps, 0.0)
 
 
 def put_day(

@@ -14,6 +14,7 @@ from ..core.errors import MissingDataError
 from ..core.settings import Settings
 from ..data.measured import bars_of_file
 from ..engine.book import Floats
+from ..engine.feasible import refuse_impossible
 from ..engine.tear_sheet import Order, Origin, TearSheet, Tried, tear_sheet_of
 from ..ledger.trial_counting import TrialMaker, parameters_of, seen_in
 from ..ledger.trial_ledger import TrialLedger, trials_file
@@ -110,7 +111,8 @@ def sheet_of_bars(
     "Trade bars by a strategy under the settings in force, and ask everything about it."
     chosen = settings.strategy.name
     bars, start = market.bars, market.start
-    result = backtest_of(bars, start, settings)
+    refuse_impossible(settings, bars, start)
+    result = backtest_of(bars, start, settings, actions=market.actions, end_delisted=True)
     strategies = tuple(one.strategy for one in seated(settings))
     parameters = parameters_of(strategies)
     origin = Origin(market.source, market.notes, _universe_on(market, universe_known))
