@@ -37,7 +37,8 @@ from .daily import day_starts
 from .events import open_day
 from .play import MOST_FILLS, cancel_wanted, expire_orders, play_row, settle
 from .rules import WHOLE_DAY, DayRules
-from .step import decide, still_watched, watch
+from .step import decide
+from .watched import watch, watch_less
 
 # %% auto #0
 __all__ = ['Logs', 'keep', 'larger', 'with_room', 'has_room', 'Market', 'settle_delisted', 'play_rows', 'skip_idle', 'run_row',
@@ -134,14 +135,14 @@ def settle_delisted(desk: Desk, market: Market, row: int, fills: Records, count:
 
 
 @in_caller
-def play_rows(desk: Desk, count: int, market: Market, row: int, logs: Logs) -> None:
+def play_rows(desk: Desk, market: Market, row: int, logs: Logs) -> None:
     "Let the working orders of the watched trade on the finer bars of a row."
     fills, used = logs.fills, logs.used
     for fine in range(market.first_fine[row], market.first_fine[row + 1]):
         before = used[0]
         used[0] = play_row(
             desk, market.open[fine], market.high[fine], market.low[fine], market.volume[fine],
-            market.flags[row], count, fills, before,
+            market.flags[row], fills, before,
         )  # fmt: skip
         for place in range(before, used[0]):
             fills[place]["row"], fills[place]["fine"] = row, fine
@@ -173,19 +174,18 @@ def skip_idle(desk: Desk, market: Market, row: int, end: int) -> int:  # row tha
 @in_caller
 def run_row(
     desk: Desk,
-    count: int,  # symbols that are watched
     market: Market,
     row: int,
     is_last: bool,  # of the day
     logs: Logs,
     known: Integers,  # (N) row up to which the last price of those not watched is up to date
-) -> int:  # symbols that are watched from now on
+) -> None:
     "Play and decide one row."
     counts, fills = desk.counts, logs.used[0]
     counts[0] = counts[1] = 0
-    play_rows(desk, count, market, row, logs)
-    count = decide(
-        desk, count, market.minutes[row], market.close[row], market.entry[row], market.exit[row],
+    play_rows(desk, market, row, logs)
+    decide(
+        desk, market.minutes[row], market.close[row], market.entry[row], market.exit[row],
         market.lean[row], market.atr[row], market.flags[row],
     )  # fmt: skip
     if counts[0] > 0:
@@ -193,14 +193,13 @@ def run_row(
     if is_last and desk.rules[0]["interval"] < WHOLE_DAY:
         expire_orders(desk)
     if counts[0] > 0 or logs.used[0] > fills or market.delists[row] or is_last:
-        for place in range(count):
+        for place in range(counts[3]):
             known[desk.watched[place]] = row
-        count = still_watched(desk, count)
+        watch_less(desk)
     keep(logs.intents, logs.used, 1, desk.intents, counts[0], row)
     keep(logs.denials, logs.used, 2, desk.denials, counts[1], row)
     market.equity[row] = desk.account[0]["equity"]
     market.cash[row] = desk.account[0]["cash"]
-    return count
 
 
 @in_caller
@@ -213,17 +212,20 @@ def run_rows(
     known: Integers,  # (N) as in `run_row`
 ) -> int:  # row after the last one that was run; less than `end` where the logs are full
     "Play and decide rows of one day."
-    symbols, count, first = len(desk.positions), watch(desk), row
+    symbols, counts, first = len(desk.positions), desk.counts, row
+    watch(desk)
     while row < end:
-        if count == 0 and row > first:  # the first has seen to what the night or the start brought
+        if (
+            counts[3] == 0 and row > first
+        ):  # the first has seen to what the night or the start brought
             row = skip_idle(desk, market, row, end)
             if row == end:
                 break
         if not has_room(logs, symbols, market.first_fine[row + 1] - market.first_fine[row]):
             break
-        count = run_row(desk, count, market, row, row + 1 == end, logs, known)
+        run_row(desk, market, row, row + 1 == end, logs, known)
         row += 1
-    for place in range(count):
+    for place in range(counts[3]):
         known[desk.watched[place]] = row - 1
     return row
 
@@ -280,7 +282,8 @@ def run_days(
         if at[1] == at[2]:
             if not has_room(logs, len(desk.positions), 1):
                 return int(at[1])
-            desk.likeness[:] = np.nan
+            for symbol in range(len(desk.positions)):
+                desk.likeness[symbol, symbol] = np.nan  # yesterday's row counts no more
             if at[1] == days.rows[day, 0] or not resumed:
                 begin_day(today, logs, at[1])
             at[2] = -1

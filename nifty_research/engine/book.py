@@ -374,14 +374,14 @@ class Desk(NamedTuple):
     listings: Records  # (N) LISTING of the day
     rates: Integers  # (S, K) charge rates of the day, a row a segment
     returns: Floats  # (W, N) daily returns known before the day
-    likeness: Floats  # (N, N) correlations of them, NaN until asked for
+    likeness: Floats  # (N, N) correlations of them; a row counts where its diagonal is not NaN
     intents: Records  # INTENT
     denials: Records  # DENIED
     actions: Records  # ACTION
     heads: Integers  # (2, HEAD_COUNT): charges of the last fill, and scratch
     order: Integers  # (N) scratch: who asks to be entered
     watched: Integers  # (N) scratch: who holds something or has something working
-    counts: Integers  # (3) of intents, denials, actions
+    counts: Integers  # (4) of intents, denials, actions, and who is watched
 
     def take(self) -> tuple[Records, Records]:
         "Copies of the intents and denials that were written, and all buffers empty again."
@@ -389,7 +389,7 @@ class Desk(NamedTuple):
             self.intents[: self.counts[0]].copy(),
             self.denials[: self.counts[1]].copy(),
         )
-        self.counts[:] = 0
+        self.counts[:3] = 0
         return taken
 
 
@@ -419,5 +419,5 @@ def new_desk(
         heads=np.zeros((2, HEAD_COUNT), np.int64),
         order=np.zeros(symbols, np.int64),
         watched=np.zeros(symbols, np.int64),
-        counts=np.zeros(3, np.int64),
+        counts=np.zeros(4, np.int64),
     )

@@ -50,7 +50,8 @@ def free_margin(desk: Desk) -> int:
     "Paise that may still be blocked by new entries."
     free = desk.account[0]["cash"]
     unrealised = 0
-    for symbol in range(len(desk.positions)):
+    for place in range(desk.counts[3]):
+        symbol = desk.watched[place]
         position = desk.positions[symbol]
         quantity, working = position["quantity"], position["entry_order"]
         if quantity == 0 and working == 0:
@@ -91,7 +92,8 @@ def in_use(
 ) -> tuple[int, int, int]:  # positions, positions of the sector, entries that are working
     "What is held or being opened."
     used, alike, pending = 0, 0, 0
-    for symbol in range(len(desk.positions)):
+    for place in range(desk.counts[3]):
+        symbol = desk.watched[place]
         position = desk.positions[symbol]
         if position["quantity"] != 0 or position["entry_order"] != 0:
             used += 1

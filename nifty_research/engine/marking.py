@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 
 from ..core.compiled import in_caller
-from .book import Floats, Integers, Reason, Records
+from .book import Desk, Floats, Reason, Records
 from .fill import to_paise
 
 # %% auto #0
@@ -17,18 +17,15 @@ __all__ = ['mark', 'drawdown_level', 'daily_loss_level', 'halt_level', 'halt', '
 # %% ../../nbs/engine/marking.ipynb #da05e21a
 @in_caller
 def mark(
-    positions: Records,
-    account: Records,
+    desk: Desk,
     close: Floats,  # (N), NaN where there is no bar
-    watched: Integers,  # (N) symbols that hold something or have something working
-    count: int,  # how many of them
 ) -> None:
-    "Take the closes as last prices and measure equity and its peak."
-    owner = account[0]
+    "Take the closes of the watched as last prices and measure equity and its peak."
+    owner = desk.account[0]
     equity = owner["cash"]
-    for place in range(count):
-        symbol = watched[place]
-        position = positions[symbol]
+    for place in range(desk.counts[3]):
+        symbol = desk.watched[place]
+        position = desk.positions[symbol]
         if not math.isnan(close[symbol]):
             position["last_price"] = close[symbol]
         if position["quantity"] != 0:

@@ -271,13 +271,12 @@ def play_row(
     low: Floats,
     volume: Floats,
     flags: Flags,
-    watched: int,  # symbols that are watched
     fills: Records,  # FILL buffer with room for `MOST_FILLS` a symbol
     count: int,  # fills so far
 ) -> int:  # new number of fills
     "Play one bar of every symbol that has something working."
     positions = desk.positions
-    for place in range(watched):
+    for place in range(desk.counts[3]):
         symbol = desk.watched[place]
         position = positions[symbol]
         if position["exit_order"] == 0 and position["entry_order"] == 0:

@@ -99,7 +99,11 @@ def mean_likeness(
     "Mean correlation of a newcomer with what is held, long and short told apart."
     total, count = 0.0, 0
     least = desk.rules[0]["correlation_days"]
-    for other in range(len(desk.positions)):
+    if math.isnan(desk.likeness[symbol, symbol]):  # nobody has asked today
+        desk.likeness[symbol, :] = math.nan
+        desk.likeness[symbol, symbol] = 1.0
+    for place in range(desk.counts[3]):
+        other = desk.watched[place]
         position = desk.positions[other]
         held = position["quantity"] + position["entry_order"]
         if held == 0 or other == symbol:

@@ -30,10 +30,10 @@ from nifty_research.engine.protection import (
     move_stop,
     say,
 )
+from .watched import watch, watch_too
 
 # %% auto #0
-__all__ = ['is_overdue', 'reason_to_leave', 'asks', 'attend', 'withdraw', 'manage', 'watch', 'still_watched', 'put_in_order',
-           'ranked', 'decide', 'step']
+__all__ = ['is_overdue', 'reason_to_leave', 'asks', 'attend', 'withdraw', 'manage', 'ranked', 'decide', 'step']
 
 # %% ../../nbs/engine/step.ipynb #b9da86d1
 @in_caller
@@ -124,7 +124,6 @@ def withdraw(desk: Desk, symbol: int) -> None:
 @in_caller
 def manage(
     desk: Desk,
-    count: int,  # symbols that are watched
     close: Floats,
     exit_: Floats,
     lean: Floats,
@@ -132,7 +131,7 @@ def manage(
 ) -> None:
     "Withdraw stale orders, leave, trail."
     positions, owner, rule = desk.positions, desk.account[0], desk.rules[0]
-    for place in range(count):
+    for place in range(desk.counts[3]):
         symbol = desk.watched[place]
         position = positions[symbol]
         if position["entry_order"] != 0 or position["part_order"] != 0:
@@ -149,51 +148,6 @@ def manage(
             attend(desk, symbol, reason, stop, has_bar)
 
 # %% ../../nbs/engine/step.ipynb #a156bb96
-@in_caller
-def watch(desk: Desk) -> int:  # how many
-    "List who holds something or has something working, by symbol."
-    count = 0
-    for symbol in range(len(desk.positions)):
-        position = desk.positions[symbol]
-        working = position["entry_order"] | position["exit_order"] | position["part_order"]
-        if (position["quantity"] | working) != 0:
-            desk.watched[count] = symbol
-            count += 1
-    return count
-
-
-@in_caller
-def still_watched(desk: Desk, count: int) -> int:  # how many are left
-    "Take those off the list who hold nothing any more and have nothing working."
-    left = 0
-    for place in range(count):
-        symbol = desk.watched[place]
-        position = desk.positions[symbol]
-        working = position["entry_order"] | position["exit_order"] | position["part_order"]
-        if (position["quantity"] | working) != 0:
-            desk.watched[left] = symbol
-            left += 1
-    return left
-
-
-@in_caller
-def put_in_order(
-    watched: Integers,
-    count: int,
-    symbol: int,
-) -> int:  # how many there are now
-    "Add a symbol to the watched in its place, if it is not there: it may have been left just now."
-    place = count
-    while place > 0 and watched[place - 1] > symbol:
-        place -= 1
-    if place > 0 and watched[place - 1] == symbol:
-        return count
-    for later in range(count, place, -1):
-        watched[later] = watched[later - 1]
-    watched[place] = symbol
-    return count + 1
-
-
 @in_caller
 def ranked(
     positions: Records,
@@ -218,7 +172,6 @@ def ranked(
 @in_caller
 def decide(
     desk: Desk,  # state changed in place, intents and denials appended
-    count: int,  # symbols that are watched
     minute: int,  # end of the bar, minutes since 1970
     close: Floats,  # (N) closes of the bar, NaN where there is none
     entry: Floats,  # (N) entry scores in [-1, 1]
@@ -226,21 +179,20 @@ def decide(
     lean: Floats,  # (N) in [-1, 1]: which way it is thought, be it too weakly to enter
     atr: Floats,  # (N) average true ranges in rupees
     flags: Flags,  # (N) BarFlag
-) -> int:  # symbols that are watched from now on
+) -> None:
     "Decide at the close of a bar: exits, trailing, entries by absolute score, denials."
     desk.account[0]["minute"] = minute
     desk.account[0]["traded_minutes"] += desk.rules[0]["interval"]
     count_stops(desk.account, desk.rules)
-    mark(desk.positions, desk.account, close, desk.watched, count)
+    mark(desk, close)
     halt(desk.account, desk.rules)
-    manage(desk, count, close, exit_, lean, flags)
+    manage(desk, close, exit_, lean, flags)
     for place in range(ranked(desk.positions, close, entry, flags, desk.order)):
         symbol = desk.order[place]
         desk.positions[symbol]["last_price"] = close[symbol]
         enter(desk, symbol, entry[symbol], atr[symbol], flags[symbol])
         if desk.positions[symbol]["entry_order"] != 0:
-            count = put_in_order(desk.watched, count, symbol)
-    return count
+            watch_too(desk, symbol)
 
 
 @in_place
@@ -258,4 +210,5 @@ def step(
     for symbol in range(len(desk.positions)):
         if not math.isnan(close[symbol]):
             desk.positions[symbol]["last_price"] = close[symbol]
-    decide(desk, watch(desk), minute, close, entry, exit_, lean, atr, flags)
+    watch(desk)
+    decide(desk, minute, close, entry, exit_, lean, atr, flags)
