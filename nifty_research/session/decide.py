@@ -5,6 +5,7 @@
 # %% ../../nbs/session/decide.ipynb #cf52fc11
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from ..core.errors import DataError
@@ -102,13 +103,15 @@ def backtest_of(
     *,
     actions: pd.DataFrame | None = None,  # splits and dividends of the bars' shares
     end_delisted: bool = False,  # close what is held of shares whose bars end long before the rest
+    products: Mapping[str, str] | None = None,  # symbol -> product where it is not the account's
+    lots: Mapping[str, int] | None = None,  # symbol -> lot, for futures and options on shares
 ) -> BacktestResult:
     "Backtest of strategies under the configured rules."
     decider = Decider(settings, strategies)
     view = decider.view(bars)
     for strategy, scores in zip(decider.strategies, view.members, strict=True):
         check_scores(scores, bars, strategy.name)
-    flags = bar_flags(bars.index, bars.symbols, bars.interval_minutes, settings)
+    flags = bar_flags(bars.index, bars.symbols, bars.interval_minutes, settings, products)
     if end_delisted:
         flag_delistings(flags, bars)
     return backtest(
@@ -117,7 +120,7 @@ def backtest_of(
         view.scores.exit,
         view.atr,
         rules_of(settings, bars.interval_minutes),
-        dated_days(bars, settings, actions, start=start),
+        dated_days(bars, settings, actions, start=start, products=products, lots=lots),
         flags=flags,
         capital_paise=settings.account.capital_paise,
         lean=view.scores.lean,
