@@ -173,7 +173,7 @@ def _run(
         if on_batch is not None:
             first = [outcomes[0] for outcomes in found]
             told = frame_of(batch.settings, names, first)
-            told["equity"] = [one.equity for one in first]
+            told["equity"] = pd.Series([one.equity for one in first], dtype=object)
             on_batch(told, done, len(wanted))
         kept.add(names, batch.settings, without_equity(found) if too_much else found)
 

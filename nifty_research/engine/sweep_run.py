@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import pickle
 import shutil
 import tempfile
@@ -22,7 +23,7 @@ from concurrent.futures import (
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack
 from dataclasses import dataclass
-from functools import partial
+from multiprocessing import connection
 from pathlib import Path
 
 import numpy as np
@@ -34,8 +35,8 @@ from .sweep_plan import Values, Variants
 from .sweep_runner import Outcome, Runner, Span
 
 # %% auto #0
-__all__ = ['Outcomes', 'Done', 'DEATHS', 'Batch', 'Work', 'Job', 'Lane', 'ProcessLane', 'in_flight', 'worker_died', 'by_threads',
-           'by_processes']
+__all__ = ['Outcomes', 'Done', 'DEATHS', 'Running', 'Batch', 'Work', 'Job', 'Lane', 'ProcessLane', 'pool_of', 'release',
+           'in_flight', 'worker_died', 'by_threads', 'by_processes']
 
 # %% ../../nbs/engine/sweep_run.ipynb #7e795038
 @dataclass(frozen=True)
@@ -73,6 +74,10 @@ class Job:
     packed: Pack
     base: Settings
     spans: tuple[Span, ...]
+
+    def __sizeof__(self) -> int:
+        "Bytes of its arrays: a scheduler of a cluster asks before it moves data."
+        return sum(one.nbytes for one in self.packed.arrays.values())
 
     def work(self) -> Work:
         "Unpacked."
@@ -112,17 +117,12 @@ class ProcessLane(Lane):
 
     def __init__(self, folder: Path, width: int) -> None:
         self.width, self._folder = width, folder
-        self._pool = self._started()
-
-    def _started(self) -> ProcessPoolExecutor:
-        context = multiprocessing.get_context("spawn")
-        begin = partial(_begin, self._folder)
-        return ProcessPoolExecutor(self.width, mp_context=context, initializer=begin)
+        self._pool = pool_of(width)
 
     def submit(self, batch: Batch) -> Future[Outcomes]:
         "Take a batch."
         try:
-            return self._pool.submit(_run_here, batch)
+            return self._pool.submit(_run_here, self._folder, batch)
         except BrokenProcessPool as error:
             lost: Future[Outcomes] = Future()
             lost.set_exception(error)
@@ -133,21 +133,70 @@ class ProcessLane(Lane):
         try:
             self._pool.submit(int).cancel()
         except BrokenProcessPool:
-            self._pool.shutdown()
-            self._pool = self._started()
+            self._pool = pool_of(self.width, instead_of=self._pool)
 
     def __exit__(self, *error: object) -> None:
-        self._pool.shutdown(cancel_futures=True)
+        "Leave the processes to the next sweep."
+
+
+_POOLS: dict[int, ProcessPoolExecutor] = {}  # by width
+_STARTING = threading.Lock()
+
+
+def pool_of(
+    width: int,
+    instead_of: ProcessPoolExecutor | None = None,  # one that is broken
+) -> ProcessPoolExecutor:
+    "The worker processes of this process; they stay for the next sweep."
+    with _STARTING:
+        if _POOLS.get(width) in (None, instead_of):
+            if instead_of is not None:
+                instead_of.shutdown()
+            context = multiprocessing.get_context("spawn")
+            _POOLS[width] = ProcessPoolExecutor(
+                width, mp_context=context, initializer=_follow_parent
+            )
+        return _POOLS[width]
+
+
+def release() -> None:
+    "End the worker processes, when no sweep will follow."
+    with _STARTING:
+        while _POOLS:
+            _POOLS.popitem()[1].shutdown()
+
+
+def _follow_parent() -> None:
+    "End with the process that asked: one that is killed cannot say so."
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        threading.Thread(target=_end_after, args=(parent.sentinel,), daemon=True).start()
+
+
+def _end_after(sentinel: int) -> None:
+    connection.wait([sentinel])
+    os._exit(1)
 
 # %% ../../nbs/engine/sweep_run.ipynb #6dddd32b
+Running = dict[Future[Outcomes], tuple[Batch, Lane]]
+
+
 def in_flight(
     lanes: Sequence[Lane],
     batches: Sequence[Batch],
 ) -> Done:
     "Results as they come; each batch is given once, whoever died over it."
-    waiting, deaths = deque(batches), 0
-    running: dict[Future[Outcomes], tuple[Batch, Lane]] = {}
-    ahead = dict.fromkeys(lanes, 0)
+    running: Running = {}
+    try:
+        yield from _rounds(lanes, deque(batches), running)
+    finally:
+        for one in running:
+            one.cancel()
+
+
+def _rounds(lanes: Sequence[Lane], waiting: deque[Batch], running: Running) -> Done:
+    "Keep the lanes busy until nothing waits."
+    ahead, deaths = dict.fromkeys(lanes, 0), 0
     while waiting or running:
         for lane in lanes:
             while waiting and ahead[lane] < 2 * lane.width:
@@ -235,14 +284,13 @@ def _picked_up(folder: Path) -> Job:
     return Job(Pack(arrays, symbols, interval, keys), base, spans)
 
 
-_WORK: dict[str, Work] = {}  # of this process
+_WORK: dict[Path, Work] = {}  # of this process
 
 
-def _begin(folder: Path) -> None:
-    "Make a worker process ready."
-    _WORK["here"] = _picked_up(folder).work()
-
-
-def _run_here(batch: Batch) -> Outcomes:
-    "Run a batch in a worker process."
-    return _WORK["here"].run(batch)
+def _run_here(folder: Path, batch: Batch) -> Outcomes:
+    "Run a batch in a worker process, which picks a job up once."
+    work = _WORK.get(folder)
+    if work is None:
+        _WORK.clear()
+        work = _WORK[folder] = _picked_up(folder).work()
+    return work.run(batch)

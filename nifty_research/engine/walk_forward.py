@@ -226,7 +226,7 @@ class WalkForward:
 
     @property
     def efficiency(self) -> float:
-        "Sharpe ratio of the traded days over the mean promised; NaN where nothing was (Pardo 2008)."
+        "Sharpe ratio of the traded days over the mean promised (Pardo 2008); NaN without promise."
         promised = float(self.table()["inside"].mean())
         return self.figures.sharpe / promised if promised > 0.0 else float("nan")
 
