@@ -27,7 +27,7 @@ __all__ = ['LEAST', 'MOST', 'draws_for', 'without_order']
 
 # %% ../../nbs/serve/tear_sheet_order.ipynb #6f4a9135
 LEAST, MOST = 19, 199
-_CELLS = 5_000_000  # Bar-symbols of all draws together, unless their number is given
+_CELLS = 2_500_000  # Bar-symbols of all draws together, unless their number is given
 
 
 def draws_for(
