@@ -23,6 +23,7 @@ from nifty_research.engine.book import (
     LISTING,
     MOST_INTENTS,
     BarFlag,
+    BarPhase,
     Desk,
     Flags,
     Floats,
@@ -333,9 +334,25 @@ class BacktestResult:
     actions: Records  # ACTION
 
 
-def in_order(log: Records) -> Records:
-    "Records sorted by row, phase and symbol; the loop writes them symbol by symbol."
-    return log[np.lexsort((log["symbol"], log["phase"], log["fine"], log["row"]))]
+@kernel
+def in_order(log: Records, used: int) -> Records:
+    "Fills by bar, phase and symbol; the loop writes each bar's symbol by symbol."
+    sorted_, first, kept = np.empty(used, log.dtype), 0, 0
+    while first < used:
+        end = first + 1
+        while (
+            end < used
+            and log[end]["fine"] == log[first]["fine"]
+            and log[end]["row"] == log[first]["row"]
+        ):
+            end += 1
+        for phase in range(BarPhase.DAY_OPEN.value, BarPhase.DAY_CLOSE.value + 1):
+            for place in range(first, end):
+                if log[place]["phase"] == phase:
+                    sorted_[kept] = log[place]
+                    kept += 1
+        first = end
+    return sorted_
 
 
 def day_table(
@@ -390,12 +407,11 @@ def backtest(
         entry, exit_, lean, atr, flags, _delists(flags), _ends(bars), equity, cash,
     )  # fmt: skip
     logs = run(desk, market, table, start, state is not None)
-    fills, intents, denials, actions = (
-        log[:used] for log, used in zip(logs[:4], logs.used.tolist(), strict=True)
+    intents, denials, actions = (
+        log[:used] for log, used in zip(logs[1:4], logs.used[1:].tolist(), strict=True)
     )
-    return BacktestResult(
-        in_order(fills), intents, denials, equity, cash, positions, account, actions
-    )
+    fills = in_order(logs.fills, logs.used[0])
+    return BacktestResult(fills, intents, denials, equity, cash, positions, account, actions)
 
 
 _PER_MINUTE = {"s": 60, "ms": 60_000, "us": 60_000_000, "ns": 60_000_000_000}
