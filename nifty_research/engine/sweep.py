@@ -28,6 +28,7 @@ from nifty_research.engine.sweep_kept import (
     without_equity,
 )
 from .sweep_plan import Plan, Values, Variants, plan
+from .sweep_possible import possible
 from .sweep_run import Batch, Done, Job, by_processes, by_threads
 from .sweep_runner import Outcome, Span
 
@@ -91,6 +92,7 @@ def sweep_plan(
     "The same for a plan."
     if not 0 <= start < len(bars.index):
         raise UsageError("trading must begin on a row of the bars", where="sweep", value=start)
+    wanted = possible(wanted, settings, bars, start)
     spans = ((start, len(bars.index)),)
     swept = sweep_spans(
         bars, settings, wanted, spans, store=store, where=Where(scheduler, workers),

@@ -17,6 +17,7 @@ from ..core.settings import Settings
 from ..data.bars import Bars
 from .sweep import OnBatch, sweep_plan
 from .sweep_plan import Values, identity, plan, planned, text_of
+from .sweep_possible import possible
 
 # %% auto #0
 __all__ = ['search']
@@ -39,7 +40,7 @@ def search(
 ) -> pd.DataFrame:  # a row a setting that was tried
     "Let Optuna's sampler choose the settings."
     optuna = _optuna()
-    whole = plan(settings, space)
+    whole = possible(plan(settings, space), settings, bars, start)
     allowed = set(whole.keys)
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     study = optuna.create_study(

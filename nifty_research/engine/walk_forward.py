@@ -22,6 +22,7 @@ from .daily import day_starts
 from .sweep import HERE, OnBatch, Where, sweep_spans
 from .sweep_ground import ground_key, ground_of
 from .sweep_plan import Plan, Variants, plan
+from .sweep_possible import possible
 from nifty_research.engine.sweep_runner import (
     FIGURES,
     Outcome,
@@ -268,7 +269,7 @@ def walk_forward(
     _refuse(grid, objective)
     windows = windows_of(bars, schedule, start)
     bars = bars.rows(0, windows[-1].test[1])
-    wanted = plan(settings, grid)
+    wanted = possible(plan(settings, grid), settings, bars, start)
     spans = [window.train for window in windows]
     swept = sweep_spans(bars, settings, wanted, spans, store=store, where=where, on_batch=on_batch)
     told = [[objective_of(one, objective) for one in line] for line in swept.outcomes]

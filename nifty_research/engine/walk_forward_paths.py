@@ -20,6 +20,7 @@ from .book import Floats
 from .daily import day_starts
 from .sweep import HERE, OnBatch, Where, sweep_spans
 from .sweep_plan import Plan, plan
+from .sweep_possible import possible
 from .sweep_runner import Span, returns_of
 from ..statistics.out_of_sample import path_returns, sharpe_ratios
 from ..statistics.ratios import PERIODS_A_YEAR
@@ -117,7 +118,7 @@ def walk_paths(
 ) -> Paths:
     "Trade every part by every setting, and put the paths together; chosen is by Sharpe ratio."
     spans, cuts = part_spans(bars, parts, start)
-    wanted = plan(settings, grid)
+    wanted = possible(plan(settings, grid), settings, bars, start)
     swept = sweep_spans(bars, settings, wanted, spans, store=store, where=where, on_batch=on_batch)
     if not len(swept.outcomes[0][0].equity):
         raise UsageError(
