@@ -100,3 +100,9 @@ def test_every_package_that_is_imported_is_asked_for() -> None:
 
 def test_every_tool_that_is_named_is_asked_for() -> None:
     assert TOOLS.keys() <= declared()
+
+
+def test_no_two_files_of_tests_have_one_name() -> None:
+    names = [path.name for path in (ROOT / "tests").rglob("*.py") if path.name != "conftest.py"]
+
+    assert [name for name in set(names) if names.count(name) > 1] == []

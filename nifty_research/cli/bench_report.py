@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -13,6 +14,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +33,7 @@ from nifty_research.serve.report_bars import (
     Wanted,
     report_bars,
 )
+from ..serve.tear_sheet_order import draws_for, without_order
 from ..serve.tear_sheet_page import tear_sheet_page
 from ..serve.tear_sheet_source import sheet_of_bars
 
@@ -77,6 +80,12 @@ def write_days(bars: Bars, path: Path) -> None:
     pd.DataFrame(told).to_parquet(path)
 
 
+def _shell(place: Path) -> dict[str, str]:
+    "An environment in which byte code is kept, as it is wherever a program is installed."
+    kept = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
+    return kept | {"PYTHONPYCACHEPREFIX": str(place / "code")}
+
+
 def command_seconds(path: Path, place: Path, *more: str) -> float:
     "Seconds of the whole command in a process of its own."
     command = [
@@ -86,7 +95,7 @@ def command_seconds(path: Path, place: Path, *more: str) -> float:
         *more,
     ]  # fmt: skip
     began = time.perf_counter()
-    done = subprocess.run(command, check=True, capture_output=True)
+    done = subprocess.run(command, check=True, capture_output=True, env=_shell(place))
     spent = time.perf_counter() - began
     json.loads(done.stdout)["figures"]["sharpe"]  # It did answer
     return spent
@@ -139,6 +148,8 @@ def figures(
             say(f"{PART}: vectorbt")
             told = _ms(vectorbt_figures(sheet.daily.returns), 5)
             found.append(Figure(PART, "vectorbt's statistics of the same returns", told, "ms"))
+        say(f"{PART}: other orders")
+        found.append(_orders(market, settings, sheet))
         say(f"{PART}: page")
         whole = sheet_of_bars(market, settings)
         page = median_seconds(lambda: tear_sheet_page(replace(whole)), 3)
@@ -146,6 +157,15 @@ def figures(
         if cold:
             found += _cold(sheet, place, say)
         return found
+
+
+def _orders(market: ReportBars, settings: Settings, sheet: TearSheet) -> Figure:
+    "The permutation test as a tear sheet makes it."
+    count = draws_for(market.bars.close.size)
+    call = partial(without_order, market.bars, market.start, settings, sheet.figures.sharpe)
+    call(draws=1)
+    seconds = median_seconds(call, 1)
+    return Figure(PART, f"permutation test, {count} whole backtests", seconds, "s")
 
 
 def _cold(sheet: TearSheet, place: Path, say: Say) -> list[Figure]:

@@ -11,7 +11,9 @@ import sys
 import tempfile
 import time
 from datetime import date
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -22,7 +24,8 @@ from ..core.settings import Settings, load_settings
 from ..data.bars import Bars
 
 # %% auto #0
-__all__ = ['GRID', 'made_bars', 'seconds_of', 'pair_figures', 'portfolio_figures', 'figures', 'main']
+__all__ = ['GRID', 'made_bars', 'seconds_of', 'pair_figures', 'portfolio_figures', 'cluster_figures', 'vectorbt_seconds',
+           'figures', 'main']
 
 # %% ../../nbs/cli/bench_sweep.ipynb #a49f95eb
 _PART = "sweep"
@@ -59,7 +62,13 @@ def made_bars(
     return Bars(index, names, open_, high, low, close, volume, 1440 if by_day else 15)
 
 
-def seconds_of(bars: Bars, settings: Settings, workers: int | None, slows: int = 40) -> float:
+def seconds_of(
+    bars: Bars,
+    settings: Settings,
+    workers: int | None,
+    slows: int = 40,
+    scheduler: str | None = None,
+) -> float:
     "Seconds of one sweep of 25 times `slows` settings into an empty store."
     from nifty_research.engine.sweep import sweep
 
@@ -67,7 +76,7 @@ def seconds_of(bars: Bars, settings: Settings, workers: int | None, slows: int =
     grid = {names[0]: GRID[names[0]], names[1]: GRID[names[1]][:slows]}
     with tempfile.TemporaryDirectory() as folder:
         began = time.perf_counter()
-        sweep(bars, settings, grid, store=Path(folder), workers=workers)
+        sweep(bars, settings, grid, store=Path(folder), workers=workers, scheduler=scheduler)
         return time.perf_counter() - began
 
 # %% ../../nbs/cli/bench_sweep.ipynb #36f04969
@@ -77,26 +86,103 @@ def pair_figures(say: Say) -> list[Figure]:
     command = [sys.executable, "-m", "nifty_research.cli.bench_sweep"]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
     told = json.loads(done.stdout)
+    peer = told["vectorbt"]
     return [
         below(_PART, "1 000 pairs x 10 000 bars, one share, two cores", told["two"], 0.5, "s"),
         Figure(_PART, "the same on one core", told["one"], "s"),
         below(_PART, "memory of the whole process", told["memory"], 400.0, "MB"),
+        Figure(_PART, "vectorbt, the same pairs, no limits", peer or "not installed", "s"),
+        Figure(_PART, "vectorbt against two cores", peer / told["two"] if peer else "", "x"),
     ]
 
 
 def portfolio_figures(say: Say) -> list[Figure]:
     "A thousand settings over fifty shares and ten years of days."
+    from nifty_research.engine.sweep_run import release
+
     say(f"{_PART}: 1 000 settings x 50 shares x 2 500 days")
     settings, bars = load_settings(overrides=_OVER), made_bars(2_500, 50, by_day=True)
     seconds_of(bars, settings, 1, slows=1)
-    alone, default = seconds_of(bars, settings, 1), seconds_of(bars, settings, None)
-    two = seconds_of(bars, settings, 2)
+    threads = seconds_of(bars, settings, None)
+    release()
+    cold = seconds_of(bars, settings, 2)
+    alone, two = (_best(bars, settings, workers) for workers in (1, 2))
+    busier = _busier_seconds(bars, settings, 1) / _busier_seconds(bars, settings, 2)
+    release()
     return [
-        below(_PART, "1 000 settings x 50 x 2 500 days, two processes", two, 8.0, "s"),
-        Figure(_PART, "the same as it is called by default", default, "s"),
-        Figure(_PART, "the same in one process", alone, "s"),
+        below(
+            _PART, "1 000 settings x 50 x 2 500 days, as it is called by default", threads, 8.0, "s"
+        ),
+        below(_PART, "the same, two processes of which one is started for it", cold, 8.0, "s"),
+        Figure(_PART, "the same, two processes that are there from the sweep before", two, "s"),
+        Figure(_PART, "the same, one process", alone, "s"),
         above(_PART, "two processes against one", alone / two, 1.8, "x"),
+        Figure(_PART, "the same by processor time of the busier, whoever else runs", busier, "x"),
+        Figure(_PART, "two threads against one", alone / threads, "x"),
+        *cluster_figures(bars, settings, alone),
     ]
+
+
+def _best(bars: Bars, settings: Settings, workers: int) -> float:
+    "The quicker of two runs: others use this computer too."
+    return min(seconds_of(bars, settings, workers) for _ in range(2))
+
+
+def _busier_seconds(bars: Bars, settings: Settings, workers: int) -> float:
+    "Processor time of the process of a sweep that has most of it: the floor of the time by clock."
+    me = psutil.Process()
+
+    def spent() -> dict[int, float]:
+        everyone = [me, *me.children(recursive=True)]
+        return {one.pid: sum(one.cpu_times()[:2]) for one in everyone}
+
+    before = spent()
+    seconds_of(bars, settings, workers)
+    return max(seconds - before.get(pid, 0.0) for pid, seconds in spent().items())
+
+
+def cluster_figures(bars: Bars, settings: Settings, alone: float) -> list[Figure]:
+    "The same on a cluster of two workers on this computer, where the library is."
+    try:
+        distributed: Any = import_module("distributed")
+    except ImportError:
+        return [Figure(_PART, "Dask", "not installed")]
+    with distributed.LocalCluster(
+        n_workers=2, threads_per_worker=1, protocol="tcp://", dashboard_address=":0",
+        silence_logs=50,
+    ) as cluster:  # fmt: skip
+        address = cluster.scheduler_address
+        first, again = (seconds_of(bars, settings, None, scheduler=address) for _ in range(2))
+    return [
+        Figure(_PART, "the same, two workers of Dask, which load the code first", first, "s"),
+        Figure(_PART, "the same, two workers of Dask, which have it", again, "s"),
+        Figure(_PART, "two workers of Dask against one process", alone / again, "x"),
+    ]
+
+
+def vectorbt_seconds(bars: Bars) -> float | None:
+    "Seconds of vectorbt for the same pairs: averages, crossings, portfolios, Sharpe ratios."
+    try:
+        library: Any = import_module("vectorbt")
+    except ImportError:
+        return None
+    close = pd.Series(bars.close[:, 0], index=bars.index)
+    fasts, slows = (list(values) for values in GRID.values())
+    pairs = [(fast, slow) for fast in fasts for slow in slows]
+
+    def call() -> Any:
+        ran = [
+            library.MA.run(close, [pair[which] for pair in pairs], ewm=True, short_name=name)
+            for which, name in enumerate(("fast", "slow"))
+        ]
+        up, down = ran[0].ma_crossed_above(ran[1]), ran[0].ma_crossed_below(ran[1])
+        made = library.Portfolio.from_signals(close, up, down, fees=0.0005, freq="15min")
+        return made.sharpe_ratio()
+
+    call()
+    began = time.perf_counter()
+    call()
+    return time.perf_counter() - began
 
 
 def figures(data: Path, say: Say) -> list[Figure]:
@@ -108,9 +194,10 @@ def main() -> None:
     "Figures of one share as JSON."
     settings, bars = load_settings(overrides=_OVER), made_bars(10_000, 1, by_day=False)
     seconds_of(bars, settings, 1, slows=1)
-    two, one = seconds_of(bars, settings, None), seconds_of(bars, settings, 1)
+    two, one = (min(seconds_of(bars, settings, workers) for _ in range(3)) for workers in (None, 1))
     memory = psutil.Process().memory_info().rss / 1e6
-    print(json.dumps({"two": two, "one": one, "memory": memory}))
+    told = {"two": two, "one": one, "memory": memory, "vectorbt": vectorbt_seconds(bars)}
+    print(json.dumps(told))
 
 # %% ../../nbs/cli/bench_sweep.ipynb #031d73a0
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from typing import Any
 from .output import text_table
 from ..core.sections import words_of
 from ..core.settings import Settings
-from ..serve.strategy_results import KeptResult, code_of, last_results
+from ..serve.strategy_results import KeptResult, last_results
 from ..strategies.contract import Strategy
 from ..strategies.proof_verdicts import kept
 from nifty_research.strategies.registry import (
@@ -24,6 +24,7 @@ from nifty_research.strategies.registry import (
 )
 from ..strategies.seating import ENSEMBLE, state_of
 from ..strategies.signal_quality import SignalQuality
+from ..strategies.source_code import code_of
 
 # %% auto #0
 __all__ = ['strategy_rows', 'listed']

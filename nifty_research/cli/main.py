@@ -54,6 +54,7 @@ from .sweep import sweep_command
 from .tear_sheet import tear_sheet_command
 from .trials import trials_command
 from .twin import twin_app
+from .walk_forward import walk_forward_command
 from ..core.errors import ExitCode
 
 # %% auto #0
@@ -118,6 +119,9 @@ app.command("tearsheet", epilog="Example: nifty tearsheet --strategy macd --out 
 app.command("sweep", epilog="Example: nifty sweep --grid fast=3:12 --grid slow=15,20,30")(
     sweep_command
 )
+app.command(
+    "walkforward", epilog="Example: nifty walkforward --grid fast=3:12 --grid slow=15,20,30"
+)(walk_forward_command)
 app.command("trials", epilog="Example: nifty trials moving_average")(trials_command)
 app.command("login", epilog="Example: nifty login --no-browser")(login_command)
 app.command("logout", epilog="Example: nifty logout")(logout_command)

@@ -130,6 +130,7 @@ def report_command(
     "Report what each strategy and the ensemble won or lost after charges."
     from nifty_research.core.clock import WallClock
     from nifty_research.serve.strategy_report import (
+        count_runs,
         kept_results,
         report_record,
         write_strategy_report,
@@ -151,8 +152,10 @@ def report_command(
     )
     store = runs.settings.paths.store
     kept = keep_results(store, kept_results(runs, profile, WallClock().now()))
+    counted = count_runs(runs)
     record = report_record(runs) | {"kept": [str(path) for path in kept]}
-    text = report_text(runs)
+    record |= {"trials": {"new": counted.new, "known": counted.known}}
+    text = f"{report_text(runs)}\n\ntrials counted: {counted.new} new, {counted.known} known before"
     if out is not None:
         files = write_strategy_report(runs, out)
         record |= {"page": str(files.page), "trades": str(files.trades)}

@@ -5,24 +5,32 @@
 # %% ../../nbs/cli/sweep.ipynb #35a6cb5e
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .market_charges import day_of_text
 from nifty_research.cli.options import (
     BarsOption,
     JsonOption,
     ProfileOption,
     SetOption,
     StrategyOption,
-    assignments,
 )
 from .output import Meter, print_result, text_table
-from .strategy_report import bar_minutes, names_of
+from nifty_research.cli.searching import (
+    BarLengthOption,
+    FromOption,
+    GridOption,
+    ResultsOption,
+    SchedulerOption,
+    SymbolsOption,
+    ToOption,
+    WorkersOption,
+    counting,
+    ground_of_choice,
+)
 from ..core.errors import UsageError
 
 if TYPE_CHECKING:
@@ -30,105 +38,11 @@ if TYPE_CHECKING:
 
     from nifty_research.core.settings import Settings
     from nifty_research.data.bars import Bars
-    from nifty_research.engine.sweep import OnBatch
 
 # %% auto #0
-__all__ = ['grid_of_texts', 'counting', 'sweep', 'sweep_text', 'heat_map', 'sweep_command']
-
-# %% ../../nbs/cli/sweep.ipynb #27338716
-_MOST = 10_000  # values of a span
-
-
-def _span(text: str) -> list[str]:
-    "Values of first:last:step."
-    parts = text.split(":")
-    try:
-        first, last, step = (float(part) for part in (parts if len(parts) == 3 else [*parts, "1"]))
-    except ValueError:
-        first, last, step = 0.0, 0.0, 0.0
-    if not step > 0.0 or not 0 <= (last - first) / step < _MOST:
-        raise UsageError(
-            "a span is written first:last or first:last:step",
-            where="--grid",
-            value=text,
-            remedy="for example --grid fast=3:30 or --grid risk.stop_atr=1:3:0.5",
-        )
-    count = math.floor((last - first) / step + 1e-9) + 1
-    return [f"{first + step * place:.12g}" for place in range(count)]
-
-
-def grid_of_texts(
-    texts: Sequence[str],  # of --grid
-    strategy: str,  # whose parameter a name without a dot is
-) -> dict[str, list[str]]:  # "section.key" and values
-    "A grid as typed."
-    grid: dict[str, list[str]] = {}
-    for text in texts:
-        name, equals, values = text.partition("=")
-        found = [v.strip() for v in values.split(",") if v.strip()]
-        if not equals or not name.strip() or not found:
-            raise UsageError(
-                "a grid is written key=value,value",
-                where="--grid",
-                value=text,
-                remedy="for example --grid fast=3,5,8 --grid risk.stop_atr=1:3:0.5",
-            )
-        name = name.strip()
-        key = name if "." in name else f"strategy {strategy}.{name}"
-        grid[key] = [one for v in found for one in (_span(v) if ":" in v else [v])]
-    return grid
+__all__ = ['sweep', 'sweep_text', 'heat_map', 'sweep_command']
 
 # %% ../../nbs/cli/sweep.ipynb #47d814b1
-def counting(
-    ledger: Path,  # the trial ledger
-    bars: Bars,  # those that are traded
-    settings: Settings,
-    names: Sequence[str],  # what varies
-) -> OnBatch:
-    "Writes the settings of each batch into the trial ledger."
-    from nifty_research.engine.sweep_plan import Variants
-    from nifty_research.ledger.trial_ledger import TrialLedger
-    from nifty_research.ledger.trials import Trial
-    from nifty_research.serve.strategy_results import code_of
-    from nifty_research.strategies.registry import strategy_parameters
-
-    data, variants = bars.fingerprint(), Variants(settings)
-    codes: dict[tuple[str, ...], str] = {}
-
-    def trial(line: Mapping[str, Any]) -> Trial:
-        "One setting."
-        made = variants.of({name: line[name] for name in names})
-        members = [one.strategy for one in made.seated]
-        key = tuple(one.name for one in members)
-        codes[key] = codes.get(key) or code_of(members)
-        own = {one.name: strategy_parameters(one) for one in members}
-        family = made.settings.strategy.name
-        parameters: dict[str, object] = dict(own[family]) if family in own else dict(own)
-        parameters |= {name: line[name] for name in names if not name.startswith("strategy")}
-        return Trial(
-            family, parameters, data, made.settings.fingerprint(), codes[key], "sweep", _seen(line)
-        )
-
-    def count(frame: pd.DataFrame, done: int, total: int) -> None:
-        "Write a batch down."
-        with TrialLedger.open(ledger) as trials:
-            trials.record([trial(line) for line in frame.to_dict("records")])  # type: ignore[arg-type]
-
-    return count
-
-
-def _seen(line: Mapping[str, Any]) -> Any:
-    "What the record of a setting shows; None where it did not trade."
-    from nifty_research.statistics.ratios import PERIODS_A_YEAR
-    from nifty_research.statistics.sharpe import Seen
-
-    shape = (line["sharpe"], line["skew"], line["kurtosis"])
-    if line["days"] < 3 or not all(map(math.isfinite, shape)):
-        return None
-    ratio, count = line["sharpe"] / math.sqrt(PERIODS_A_YEAR), int(line["days"])
-    return Seen(ratio, count, line["skew"], line["kurtosis"])
-
-
 def sweep(
     bars: Bars,
     settings: Settings,
@@ -142,7 +56,8 @@ def sweep(
     tries: int | None = None,  # let Optuna choose so many; None: the whole grid
 ) -> pd.DataFrame:
     "Backtest every setting of a grid, show how far it is, and count what was tried."
-    from nifty_research.engine import sweep as engine
+    from nifty_research.engine.sweep import sweep as every_setting
+    from nifty_research.engine.sweep_search import search
     from nifty_research.ledger.trial_ledger import trials_file
 
     traded = bars.rows(start, len(bars.index))
@@ -156,11 +71,11 @@ def sweep(
             meter.show(done, total)
 
         if tries is not None:
-            return engine.search(
+            return search(
                 bars, settings, grid, store=store, tries=tries, scheduler=scheduler,
                 workers=workers, start=start, on_batch=on_batch,
             )  # fmt: skip
-        return engine.sweep(
+        return every_setting(
             bars, settings, grid, store=store, scheduler=scheduler, workers=workers,
             start=start, on_batch=on_batch,
         )  # fmt: skip
@@ -187,7 +102,7 @@ def _lines(table: pd.DataFrame, names: Sequence[str]) -> str:
 
 def sweep_text(table: pd.DataFrame, names: Sequence[str]) -> str:
     "The best settings, those around the best, and what was not run."
-    from nifty_research.engine.sweep import neighbours
+    from nifty_research.engine.sweep_field import neighbours
 
     best = table.sort_values("sharpe", ascending=False, kind="stable").head(10)
     near = neighbours(table, names)
@@ -200,7 +115,9 @@ def sweep_text(table: pd.DataFrame, names: Sequence[str]) -> str:
         )
     for why, count in table.attrs["left_out"].items():
         if count:
-            parts.append(f"left out, {count:,}: {why}")
+            first = table.attrs.get("first_left_out", {}).get(why, {})
+            named = ", ".join(f"{n.rpartition('.')[2]}={text}" for n, text in first.items())
+            parts.append(f"left out, {count:,}: {why}" + (f" (first: {named})" if named else ""))
     if table.attrs["known"]:
         parts.append(f"known from before and not run again: {table.attrs['known']:,}")
     parts.append("all of them are in the trial ledger: nifty trials")
@@ -215,7 +132,7 @@ def heat_map(
     "Write a page with the Sharpe ratio over two keys."
     import plotly.graph_objects as go
 
-    from nifty_research.engine.sweep import heat_table
+    from nifty_research.engine.sweep_field import heat_table
 
     field = heat_table(table, names[0], names[1])
     drawn = go.Heatmap(
@@ -233,67 +150,44 @@ def heat_map(
 
 # %% ../../nbs/cli/sweep.ipynb #0f7d5a99
 def sweep_command(
-    grid: Annotated[
-        list[str],
-        typer.Option("--grid", help="Key and values, fast=3,5,8 or risk.stop_atr=1:3:0.5; again."),
-    ],
+    grid: GridOption,
     strategy: StrategyOption = None,
     bars: BarsOption = None,
-    first: Annotated[str | None, typer.Option("--from", help="First day, 2018-04-01.")] = None,
-    last: Annotated[str | None, typer.Option("--to", help="Last day.")] = None,
-    interval: Annotated[
-        str | None, typer.Option("--interval", help="day, 1m, 5m, 15m … Default: what there is.")
-    ] = None,
-    symbols: Annotated[str | None, typer.Option("--symbols", help="With commas between.")] = None,
+    first: FromOption = None,
+    last: ToOption = None,
+    interval: BarLengthOption = None,
+    symbols: SymbolsOption = None,
     profile: ProfileOption = "conservative",
     assigned: SetOption = None,
     tries: Annotated[
         int | None, typer.Option("--optuna", help="Let Optuna choose so many of the grid.", min=1)
     ] = None,
-    scheduler: Annotated[
-        str | None,
-        typer.Option("--scheduler", help="Dask: tcp://host:8786. Default: this machine."),
-    ] = None,
-    workers: Annotated[
-        int | None, typer.Option("--workers", help="Processes here. Default: a core each.", min=1)
-    ] = None,
-    store: Annotated[
-        Path | None, typer.Option("--store", help="Folder of results. Default: in [paths] store.")
-    ] = None,
+    scheduler: SchedulerOption = None,
+    workers: WorkersOption = None,
+    store: ResultsOption = None,
     out: Annotated[Path | None, typer.Option("--out", help="Heat map as a page, .html.")] = None,
     as_json: JsonOption = False,
 ) -> None:
     "Backtest a grid of settings; what is finished is not run again."
-    from nifty_research.core.settings import load_settings
-    from nifty_research.serve.report_bars import DAILY_ACCOUNT, DAY, Wanted, report_bars
-
-    chosen = assignments(assigned or ()) | ({"strategy.name": strategy} if strategy else {})
-    settings = load_settings(profile=profile, overrides=chosen)
-    wanted_grid = grid_of_texts(grid, settings.strategy.name)
-    if out is not None and (out.suffix != ".html" or len(wanted_grid) < 2):
+    if out is not None and (out.suffix != ".html" or len(grid) < 2):
         raise UsageError(
             "a heat map is a page of two keys", where="--out", value=str(out),
             remedy="give two --grid options and --out map.html",
         )  # fmt: skip
-    wanted = Wanted(
-        day_of_text(first, "--from") if first else None,
-        day_of_text(last, "--to") if last else None,
-        bar_minutes(interval),
-        names_of(symbols),
-    )
-    market = report_bars(bars, settings, wanted)
-    if market.bars.interval_minutes == DAY:
-        settings = load_settings(profile=profile, overrides=DAILY_ACCOUNT | chosen)
+    ground = ground_of_choice(
+        grid, strategy=strategy, bars=bars, first=first, last=last, interval=interval,
+        symbols=symbols, profile=profile, assigned=assigned,
+    )  # fmt: skip
+    market, settings = ground.market, ground.settings
     table = sweep(
-        market.bars, settings, wanted_grid, store=store or settings.paths.store / "sweeps",
+        market.bars, settings, ground.grid, store=store or settings.paths.store / "sweeps",
         scheduler=scheduler, workers=workers, start=market.start, tries=tries,
     )  # fmt: skip
-    names = list(wanted_grid)
-    text = f"{market.source}\n{sweep_text(table, names)}"
+    text = f"{market.source}\n{sweep_text(table, ground.names)}"
     if out is not None:
-        heat_map(table, names, out)
+        heat_map(table, ground.names, out)
         text += f"\nwritten: {out}"
-    print_result(_record(table, names), text, as_json)
+    print_result(_record(table, ground.names), text, as_json)
 
 
 def _record(table: pd.DataFrame, names: Sequence[str]) -> dict[str, Any]:

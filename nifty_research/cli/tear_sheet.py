@@ -60,6 +60,7 @@ def sheet_of_choice(
     index: tuple[Path, str | None] | None = None,
     profile: str = "conservative",
     overrides: Mapping[str, str] | None = None,
+    orders: int | None = None,  # of the permutation test; None: by the size of the bars
 ) -> TearSheet:
     "Bars, settings and the tear sheet from what was typed, with progress on standard error."
     from nifty_research.core.settings import load_settings
@@ -84,7 +85,7 @@ def sheet_of_choice(
             settings = load_settings(profile=profile, overrides=DAILY_ACCOUNT | chosen)
         meter.show(1, note=f"trading {settings.strategy.name}")
         is_list = not symbols and (bars is None or bars.is_dir())
-        return sheet_of_bars(market, settings, universe_known=is_list, index=index)
+        return sheet_of_bars(market, settings, universe_known=is_list, index=index, orders=orders)
 
 # %% ../../nbs/cli/tear_sheet.ipynb #61c224d1
 _ONLY_BARS = ("--bars", "--strategy", "--from", "--to", "--interval", "--symbols", "--actions")
@@ -92,7 +93,7 @@ _ONLY_BARS = ("--bars", "--strategy", "--from", "--to", "--interval", "--symbols
 
 def _refuse_both(run: str, given: Mapping[str, Any]) -> None:
     "A session has bars and a strategy of its own."
-    typed = [name for name in (*_ONLY_BARS, "--index", "--set") if given.get(name)]
+    typed = [name for name in (*_ONLY_BARS, "--index", "--orders", "--set") if given.get(name)]
     if typed:
         raise UsageError(
             f"a recorded session has its own bars and settings: {', '.join(typed)} means nothing",
@@ -126,6 +127,12 @@ def tear_sheet_command(
     ] = None,
     profile: ProfileOption = "conservative",
     assigned: SetOption = None,
+    orders: Annotated[
+        int | None,
+        typer.Option(
+            "--orders", min=19, help="Orders of the permutation test. Default: by the size, 19…199."
+        ),
+    ] = None,
     out: Annotated[Path | None, typer.Option("--out", help="Write .html, .pdf or .xlsx.")] = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -139,13 +146,13 @@ def tear_sheet_command(
         given = dict(
             zip(_ONLY_BARS, (bars, strategy, start, end, interval, symbols, actions), strict=True)
         )
-        _refuse_both(run, given | {"--index": index, "--set": assigned})
+        _refuse_both(run, given | {"--index": index, "--orders": orders, "--set": assigned})
         sheet = _of_run(run)
     else:
         sheet = sheet_of_choice(
             bars, strategy=strategy, start=start, end=end, interval=interval,
             symbols=names_of(symbols), actions=actions, index=compared, profile=profile,
-            overrides=assignments(assigned or ()),
+            overrides=assignments(assigned or ()), orders=orders,
         )  # fmt: skip
     from nifty_research.serve.tear_sheet_page import tear_sheet_record, tear_sheet_text
 

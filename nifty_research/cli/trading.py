@@ -18,6 +18,7 @@ from ..ledger.journal import Journal
 
 if TYPE_CHECKING:
     from nifty_research.core.settings import Settings
+    from nifty_research.session.market import PreparedMarket
     from nifty_research.session.parity import ParityReport
     from nifty_research.session.request import Progress, SessionOutcome, SessionRequest
 
@@ -155,12 +156,31 @@ def run_paper(
     return code
 
 # %% ../../nbs/cli/trading.ipynb #59c77b1c
+def _said_beside(settings: Settings, market: PreparedMarket) -> list[str]:
+    "Idle rules, shares that end or never traded, and whether splits were known."
+    import numpy as np
+
+    from nifty_research.engine.bar_flags import flag_delistings
+    from nifty_research.engine.feasible import idle_rules, without_bars
+
+    said = idle_rules(settings)
+    gone = flag_delistings(np.zeros(market.bars.shape, np.uint8), market.bars)
+    said += [f"{one}: what is held of it then is sold at its last price" for one in gone]
+    if absent := without_bars(market.bars, market.start):
+        said.append(f"without a bar, so never traded: {', '.join(absent)}")
+    if market.actions is not None:
+        said.append("splits and dividends of the store are booked on the morning of the ex-date")
+    return said
+
+
 def run_backtest(
     choice: Choice,
     as_json: bool,
 ) -> int:  # exit code
     "Play the bars through the engine alone and print what came of it."
     from nifty_research.cli.figures import backtest_summary, buy_and_hold_gain
+    from nifty_research.engine.feasible import refuse_impossible
+    from nifty_research.ledger.trial_counting import count_result
     from nifty_research.serve.tables import summary_rows
     from nifty_research.session.decide import backtest_of
     from nifty_research.session.market import prepare_bars
@@ -168,16 +188,23 @@ def run_backtest(
     settings = choice.settings
     with Meter("bars"):
         market = prepare_bars(settings, choice.days, bars=choice.bars, keep_good=choice.keep_good)
+    refuse_impossible(settings, market.bars, market.start)
     with Meter("backtest"):
-        result = backtest_of(market.bars, market.start, settings)
+        result = backtest_of(
+            market.bars, market.start, settings, actions=market.actions, end_delisted=True
+        )
         source = "recorded" if choice.bars else "synthetic"
         summary = backtest_summary(market.bars, market.start, result, settings, source)
         gain = buy_and_hold_gain(market.bars, market.start, settings.account.capital_paise)
+        count_result(settings, result, market.bars, market.start, "backtest")
     rows: list[tuple[str, object]] = [*summary_rows(summary, gain)]
     if market.report is not None:
         rows.append(("bars", market.report.summary().replace("\n", "; ")))
+    notes = _said_beside(settings, market)
+    rows += [("note", note) for note in notes]
     record = {
         "summary": asdict(summary),
+        "notes": notes,
         "buy_and_hold_paise": gain,
         "data_fingerprint": market.bars.fingerprint(),
         "settings_fingerprint": settings.fingerprint(),

@@ -165,6 +165,29 @@ def _play_research(settings: Settings) -> None:
     black_prices(100.0, np.array([95.0, 105.0]), 0.1, 0.2, 0.06, True)
 
 
+def _play_reports(settings: Settings) -> None:
+    "A tear sheet and a sweep of two settings, of minutes and of days."
+    from nifty_research.core.settings import load_settings
+    from nifty_research.engine.sweep import sweep
+    from nifty_research.engine.tear_sheet import headline
+    from nifty_research.serve.report_bars import DAILY_ACCOUNT, DAY, Wanted, report_bars
+    from nifty_research.serve.tear_sheet_source import sheet_of_bars
+
+    first = settings.market.synthetic_day - timedelta(days=200)
+    for minutes, words in ((15, {}), (DAY, DAILY_ACCOUNT)):
+        own = load_settings(
+            settings.file,
+            profile=settings.profile,
+            overrides=words | {"strategy.name": "moving_average"},
+        )
+        wanted = Wanted(first if minutes == DAY else None, minutes=minutes, symbols=("INFY", "TCS"))
+        market = report_bars(None, own, wanted)
+        headline(sheet_of_bars(market, own, count=False, draws=100, orders=1))
+        with tempfile.TemporaryDirectory(prefix="nifty-warm-") as folder:
+            grid = {"strategy moving_average.fast": ("4", "5")}
+            sweep(market.bars, own, grid, store=Path(folder), start=market.start)
+
+
 def _play_session(settings: Settings) -> None:
     "A short paper session in a folder that is thrown away."
     from nifty_research.core.clock import WallClock
@@ -191,6 +214,7 @@ PARTS: dict[str, Callable[[Settings], None]] = {
     "history": _play_history,
     "proofs": _play_proofs,
     "research": _play_research,
+    "reports": _play_reports,
     "session": _play_session,
 }
 

@@ -21,7 +21,7 @@ import nifty_research
 from .errors import SettingsError, UsageError
 
 # %% auto #0
-__all__ = ['COMPILED_ROOMS', 'F', 'source_hash', 'cache_folder', 'kernel', 'inlined', 'in_place']
+__all__ = ['COMPILED_ROOMS', 'F', 'source_hash', 'cache_folder', 'kernel', 'inlined', 'in_place', 'in_caller']
 
 # %% ../../nbs/core/compiled.ipynb #2d15758a
 _PACKAGE = "nifty_research"
@@ -171,3 +171,10 @@ def in_place(
 ) -> F:  # Called in the same way
     "Compile like `kernel`, without counting references to arrays."
     return _compiled(function, _nrt=False)
+
+
+def in_caller(
+    function: F,  # Like one of `in_place`, and given records or a tuple of many arrays
+) -> F:  # Called in the same way
+    "Compile like `in_place`, and put the machine code into each kernel that calls it."
+    return _compiled(function, _nrt=False, forceinline=True)

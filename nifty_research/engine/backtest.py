@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..core.compiled import in_place, kernel
+from ..core.compiled import in_caller, in_place, kernel
 from ..core.errors import DataError
 from ..data.bars import Bars
 from nifty_research.engine.book import (
@@ -23,6 +23,7 @@ from nifty_research.engine.book import (
     LISTING,
     MOST_INTENTS,
     BarFlag,
+    BarPhase,
     Desk,
     Flags,
     Floats,
@@ -37,11 +38,13 @@ from .daily import day_starts
 from .events import open_day
 from .play import MOST_FILLS, cancel_wanted, expire_orders, play_row, settle
 from .rules import WHOLE_DAY, DayRules
-from .step import step
+from .step import decide
+from .watched import watch, watch_less
 
 # %% auto #0
-__all__ = ['Logs', 'keep', 'larger', 'with_room', 'has_room', 'Market', 'settle_delisted', 'play_rows', 'run_rows', 'run',
-           'BacktestResult', 'in_order', 'DayTable', 'day_table', 'backtest']
+__all__ = ['Logs', 'keep', 'larger', 'with_room', 'has_room', 'Market', 'settle_delisted', 'play_rows', 'skip_idle', 'run_row',
+           'run_rows', 'take_last_prices', 'DayTable', 'begin_day', 'run_days', 'run', 'BacktestResult', 'in_order',
+           'day_table', 'backtest']
 
 # %% ../../nbs/engine/backtest.ipynb #a670d703
 class Logs(NamedTuple):
@@ -54,7 +57,7 @@ class Logs(NamedTuple):
     used: Integers  # (4) records written in each
 
 
-@in_place
+@in_caller
 def keep(log: Records, used: Integers, which: int, buffer: Records, count: int, row: int) -> None:
     "Append `count` records of a buffer under their row."
     first = used[which]
@@ -88,7 +91,7 @@ def with_room(logs: Logs, symbols: int, fine_rows: int) -> Logs:
     )
 
 
-@in_place
+@in_caller
 def has_room(logs: Logs, symbols: int, fine_rows: int) -> bool:
     "Whether all that one row can bring has room."
     used = logs.used
@@ -96,6 +99,7 @@ def has_room(logs: Logs, symbols: int, fine_rows: int) -> bool:
         used[0] + (MOST_FILLS * fine_rows + 1) * symbols <= len(logs.fills)
         and used[1] + MOST_INTENTS * (symbols + 1) <= len(logs.intents)
         and used[2] + symbols < len(logs.denials)
+        and used[3] + symbols < len(logs.actions)
     )
 
 # %% ../../nbs/engine/backtest.ipynb #c712ea9d
@@ -131,9 +135,9 @@ def settle_delisted(desk: Desk, market: Market, row: int, fills: Records, count:
     return count
 
 
-@in_place
+@in_caller
 def play_rows(desk: Desk, market: Market, row: int, logs: Logs) -> None:
-    "Let the working orders trade on the finer bars of a row."
+    "Let the working orders of the watched trade on the finer bars of a row."
     fills, used = logs.fills, logs.used
     for fine in range(market.first_fine[row], market.first_fine[row + 1]):
         before = used[0]
@@ -150,75 +154,169 @@ def play_rows(desk: Desk, market: Market, row: int, logs: Logs) -> None:
             fills[place]["row"], fills[place]["fine"] = row, market.first_fine[row + 1] - 1
 
 
-@in_place
+@in_caller
+def skip_idle(desk: Desk, market: Market, row: int, end: int) -> int:  # row that is to be decided
+    "Pass over the rows at which nobody asks to be entered, while nothing is held or works."
+    owner, first = desk.account[0], row
+    while row < end:
+        for symbol in range(len(desk.positions)):
+            if abs(market.entry[row, symbol]) > 0.0:
+                end = row
+                break
+        else:
+            market.equity[row], market.cash[row] = owner["equity"], owner["cash"]
+            row += 1
+    if row > first:
+        owner["minute"] = market.minutes[row - 1]
+        owner["traded_minutes"] += (row - first) * desk.rules[0]["interval"]
+    return row
+
+
+@in_caller
+def run_row(
+    desk: Desk,
+    market: Market,
+    row: int,
+    is_last: bool,  # of the day
+    logs: Logs,
+    known: Integers,  # (N) row up to which the last price of those not watched is up to date
+) -> None:
+    "Play and decide one row."
+    counts, fills = desk.counts, logs.used[0]
+    counts[0] = counts[1] = 0
+    play_rows(desk, market, row, logs)
+    decide(
+        desk, market.minutes[row], market.close[row], market.entry[row], market.exit[row],
+        market.lean[row], market.atr[row], market.flags[row],
+    )  # fmt: skip
+    if counts[0] > 0:
+        cancel_wanted(desk)
+    if is_last and desk.rules[0]["interval"] < WHOLE_DAY:
+        expire_orders(desk)
+    if counts[0] > 0 or logs.used[0] > fills or market.delists[row] or is_last:
+        for place in range(counts[3]):
+            known[desk.watched[place]] = row
+        watch_less(desk)
+    keep(logs.intents, logs.used, 1, desk.intents, counts[0], row)
+    keep(logs.denials, logs.used, 2, desk.denials, counts[1], row)
+    market.equity[row] = desk.account[0]["equity"]
+    market.cash[row] = desk.account[0]["cash"]
+
+
+@in_caller
 def run_rows(
     desk: Desk,  # of the day; state changed in place
     market: Market,
     row: int,  # first row
     end: int,  # row after the last
     logs: Logs,
+    known: Integers,  # (N) as in `run_row`
 ) -> int:  # row after the last one that was run; less than `end` where the logs are full
     "Play and decide rows of one day."
-    symbols, counts = len(desk.positions), desk.counts
+    symbols, counts, first = len(desk.positions), desk.counts, row
+    watch(desk)
     while row < end:
+        if (
+            counts[3] == 0 and row > first
+        ):  # the first has seen to what the night or the start brought
+            row = skip_idle(desk, market, row, end)
+            if row == end:
+                break
         if not has_room(logs, symbols, market.first_fine[row + 1] - market.first_fine[row]):
-            return row
-        counts[:] = 0
-        play_rows(desk, market, row, logs)
-        step(
-            desk, market.minutes[row], market.close[row], market.entry[row], market.exit[row],
-            market.lean[row], market.atr[row], market.flags[row],
-        )  # fmt: skip
-        if counts[0] > 0:
-            cancel_wanted(desk)
-        if row + 1 == end and desk.rules[0]["interval"] < WHOLE_DAY:
-            expire_orders(desk)
-        keep(logs.intents, logs.used, 1, desk.intents, counts[0], row)
-        keep(logs.denials, logs.used, 2, desk.denials, counts[1], row)
-        market.equity[row] = desk.account[0]["equity"]
-        market.cash[row] = desk.account[0]["cash"]
+            break
+        run_row(desk, market, row, row + 1 == end, logs, known)
         row += 1
+    for place in range(counts[3]):
+        known[desk.watched[place]] = row - 1
     return row
+
+
+@in_caller
+def take_last_prices(desk: Desk, market: Market, known: Integers) -> None:
+    "Bring the last prices of those up to date that nobody has watched lately."
+    for symbol in range(len(desk.positions)):
+        for row in range(len(market.close) - 1, known[symbol], -1):
+            if not np.isnan(market.close[row, symbol]):
+                desk.positions[symbol]["last_price"] = market.close[row, symbol]
+                break
+
+
+class DayTable(NamedTuple):
+    "The rules of all days beside each other, made once for many runs over the same bars."
+
+    rows: Integers  # (D, 2) first row of each day, and the row after its last
+    listings: Records  # (D, N) LISTING
+    rates: Integers  # (D, S, K)
+    returns: Floats  # (R, N)
+    windows: Integers  # (D, 2) rows of `returns` that a day may know
+
+
+@in_caller
+def begin_day(desk: Desk, logs: Logs, row: int) -> None:
+    "Open a day, and keep what that brings."
+    counts = desk.counts
+    counts[:] = 0
+    open_day(desk)
+    keep(logs.intents, logs.used, 1, desk.intents, counts[0], row)
+    keep(logs.actions, logs.used, 3, desk.actions, counts[2], row)
+
+
+@in_caller
+def run_days(
+    desk: Desk,  # of any day; state changed in place
+    market: Market,
+    days: DayTable,
+    resumed: bool,  # the state comes from the row before the first: its day goes on
+    at: Integers,  # (3) day and row to go on with, and the row that the day began with; changed
+    logs: Logs,
+    known: Integers,  # (N) as in `run_row`
+) -> int:  # row that the logs have no room for; -1 at the end
+    "Run day after day."
+    while at[0] < len(days.rows):
+        day, end = at[0], days.rows[at[0], 1]
+        window = days.windows[day]
+        today = Desk(
+            desk.positions, desk.account, desk.rules, days.listings[day], days.rates[day],
+            days.returns[window[0] : window[1]], desk.likeness, desk.intents, desk.denials,
+            desk.actions, desk.heads, desk.order, desk.watched, desk.counts,
+        )  # fmt: skip
+        if at[1] == at[2]:
+            if not has_room(logs, len(desk.positions), 1):
+                return int(at[1])
+            for symbol in range(len(desk.positions)):
+                desk.likeness[symbol, symbol] = np.nan  # yesterday's row counts no more
+            if at[1] == days.rows[day, 0] or not resumed:
+                begin_day(today, logs, at[1])
+            at[2] = -1
+        at[1] = run_rows(today, market, at[1], end, logs, known)
+        if at[1] < end:
+            return int(at[1])
+        at[0], at[2] = day + 1, at[1]
+    return -1
 
 
 @kernel
 def run(
     desk: Desk,  # of any day; state changed in place
     market: Market,
-    days: Integers,  # (D, 2) first row of each day and the row after its last
-    listings: Records,  # (D, N)
-    rates: Integers,  # (D, S, K)
-    returns: Floats,  # (R, N)
-    windows: Integers,  # (D, 2) rows of `returns` that a day may know
+    days: DayTable,
     start: int,  # first row that is traded
     resumed: bool,  # the state comes from the row before: its day goes on
 ) -> Logs:
     "Run the backtest over rows start … T-1."
-    symbols, counts = len(desk.positions), desk.counts
-    empty = np.zeros(4, np.int64)
+    symbols, day = len(desk.positions), 0
+    used, known = np.zeros(4, np.int64), np.full(symbols, start - 1)
     logs = Logs(
-        np.empty(64, FILL), np.empty(64, INTENT), np.empty(64, DENIED), np.empty(16, ACTION), empty
+        np.empty(64, FILL), np.empty(64, INTENT), np.empty(64, DENIED), np.empty(16, ACTION), used
     )
-    for day in range(len(days)):
-        row, end = max(days[day, 0], start), days[day, 1]
-        if row >= end:
-            continue
-        desk.likeness[:] = np.nan
-        today = Desk(
-            desk.positions, desk.account, desk.rules, listings[day], rates[day],
-            returns[windows[day, 0] : windows[day, 1]], desk.likeness,
-            desk.intents, desk.denials, desk.actions, desk.heads, desk.order, counts,
-        )  # fmt: skip
-        counts[:] = 0
-        logs = with_room(logs, symbols, 1)
-        if row == days[day, 0] or not resumed:
-            open_day(today)
-            keep(logs.intents, logs.used, 1, desk.intents, counts[0], row)
-            keep(logs.actions, logs.used, 3, desk.actions, counts[2], row)
-        while row < end:
-            fine_rows = market.first_fine[row + 1] - market.first_fine[row]
-            logs = with_room(logs, symbols, fine_rows)
-            row = run_rows(today, market, row, end, logs)
+    while day < len(days.rows) and days.rows[day, 1] <= start:
+        day += 1
+    at = np.array([day, start, start])
+    row = start if day < len(days.rows) else -1
+    while row >= 0:
+        logs = with_room(logs, symbols, market.first_fine[row + 1] - market.first_fine[row])
+        row = run_days(desk, market, days, resumed, at, logs, known)
+    take_last_prices(desk, market, known)
     return logs
 
 # %% ../../nbs/engine/backtest.ipynb #98aee12e
@@ -236,19 +334,25 @@ class BacktestResult:
     actions: Records  # ACTION
 
 
-def in_order(log: Records) -> Records:
-    "Records sorted by row, phase and symbol; the loop writes them symbol by symbol."
-    return log[np.lexsort((log["symbol"], log["phase"], log["fine"], log["row"]))]
-
-
-class DayTable(NamedTuple):
-    "The rules of all days beside each other, made once for many runs over the same bars."
-
-    rows: Integers  # (D, 2) first row of each day, and the row after its last
-    listings: Records  # (D, N) LISTING
-    rates: Integers  # (D, S, K)
-    returns: Floats  # (R, N)
-    windows: Integers  # (D, 2) rows of `returns` that a day may know
+@kernel
+def in_order(log: Records, used: int) -> Records:
+    "Fills by bar, phase and symbol; the loop writes each bar's symbol by symbol."
+    sorted_, first, kept = np.empty(used, log.dtype), 0, 0
+    while first < used:
+        end = first + 1
+        while (
+            end < used
+            and log[end]["fine"] == log[first]["fine"]
+            and log[end]["row"] == log[first]["row"]
+        ):
+            end += 1
+        for phase in range(BarPhase.DAY_OPEN.value, BarPhase.DAY_CLOSE.value + 1):
+            for place in range(first, end):
+                if log[place]["phase"] == phase:
+                    sorted_[kept] = log[place]
+                    kept += 1
+        first = end
+    return sorted_
 
 
 def day_table(
@@ -302,13 +406,15 @@ def backtest(
         fine.open, fine.high, fine.low, fine.volume, _first_fine(bars, finer), bars.close,
         entry, exit_, lean, atr, flags, _delists(flags), _ends(bars), equity, cash,
     )  # fmt: skip
-    logs = run(desk, market, *table, start, state is not None)
-    fills, intents, denials, actions = (
-        log[:used] for log, used in zip(logs[:4], logs.used.tolist(), strict=True)
+    logs = run(desk, market, table, start, state is not None)
+    intents, denials, actions = (
+        log[:used] for log, used in zip(logs[1:4], logs.used[1:].tolist(), strict=True)
     )
-    return BacktestResult(
-        in_order(fills), intents, denials, equity, cash, positions, account, actions
-    )
+    fills = in_order(logs.fills, logs.used[0])
+    return BacktestResult(fills, intents, denials, equity, cash, positions, account, actions)
+
+
+_PER_MINUTE = {"s": 60, "ms": 60_000, "us": 60_000_000, "ns": 60_000_000_000}
 
 
 def _check_shapes(bars: Bars, **given: Floats | Flags) -> None:
@@ -325,9 +431,8 @@ def _check_shapes(bars: Bars, **given: Floats | Flags) -> None:
 
 def _ends(bars: Bars) -> Integers:
     "End of each bar in minutes since 1970."
-    seconds: Integers = bars.index.as_unit("s").asi8
-    ends: Integers = seconds // 60 + bars.interval_minutes
-    return ends
+    starts: Integers = bars.index.asi8 // _PER_MINUTE[bars.index.unit]
+    return starts + bars.interval_minutes
 
 
 def _delists(flags: Flags) -> Flags:

@@ -195,6 +195,9 @@ LISTING = np.dtype(
         ("daily_volatility", np.float64),  # deviation of a day's return, known before it
         ("ratio", np.float64),  # shares that one share becomes this morning, 0 or 1: as it was
         ("dividend", np.float64),  # rupees that a share of last night receives
+        ("carry", np.int64),  # 0: as the rules say, 1: may be held overnight, 2: within the day
+        ("shorts", np.int64),  # 0: as the rules say, 1: allowed, 2: not
+        ("own_margin", np.int64),  # 1: `margin` alone counts, whatever the rules say
     ]
 )
 
@@ -371,13 +374,14 @@ class Desk(NamedTuple):
     listings: Records  # (N) LISTING of the day
     rates: Integers  # (S, K) charge rates of the day, a row a segment
     returns: Floats  # (W, N) daily returns known before the day
-    likeness: Floats  # (N, N) correlations of them, NaN until asked for
+    likeness: Floats  # (N, N) correlations of them; a row counts where its diagonal is not NaN
     intents: Records  # INTENT
     denials: Records  # DENIED
     actions: Records  # ACTION
     heads: Integers  # (2, HEAD_COUNT): charges of the last fill, and scratch
     order: Integers  # (N) scratch: who asks to be entered
-    counts: Integers  # (3) of intents, denials, actions
+    watched: Integers  # (N) scratch: who holds something or has something working
+    counts: Integers  # (4) of intents, denials, actions, and who is watched
 
     def take(self) -> tuple[Records, Records]:
         "Copies of the intents and denials that were written, and all buffers empty again."
@@ -385,7 +389,7 @@ class Desk(NamedTuple):
             self.intents[: self.counts[0]].copy(),
             self.denials[: self.counts[1]].copy(),
         )
-        self.counts[:] = 0
+        self.counts[:3] = 0
         return taken
 
 
@@ -414,5 +418,6 @@ def new_desk(
         actions=np.zeros(symbols + 1, ACTION),
         heads=np.zeros((2, HEAD_COUNT), np.int64),
         order=np.zeros(symbols, np.int64),
-        counts=np.zeros(3, np.int64),
+        watched=np.zeros(symbols, np.int64),
+        counts=np.zeros(4, np.int64),
     )

@@ -57,6 +57,14 @@ SYMPTOMS: Mapping[str, Symptom] = {
         0.05, "above", "the same trades at random moments do as well in {value:.0%} of draws",
         "the entries add nothing: what earned was being invested, or nothing did",
     ),
+    "order": Symptom(
+        0.05, "above", "bars without any order in time do as well in {value:.0%} of draws",
+        "the rule finds as much in noise: ask what it is meant to know, and test that",
+    ),
+    "snooping": Symptom(
+        0.05, "above", "luck gives the best of the variants as much in {value:.0%} of draws",
+        "judge the family, not its best; hold the chosen one against new data",
+    ),
     "few trades": Symptom(
         30.0, "below", "{value:.0f} closed trades say little about a win rate or a mean",
         "trade more symbols or a longer history before judging",
@@ -130,10 +138,14 @@ class Finding:
 # %% ../../nbs/engine/doctor.ipynb #2b05e0b2
 def _luck(sheet: TearSheet) -> dict[str, float]:
     "Symptoms of luck."
-    luck, entries = sheet.luck, sheet.entries
-    found = {"timing": math.nan if entries is None else entries.p_value}
+    luck, entries, order = sheet.luck, sheet.entries, sheet.order.test
+    found = {
+        "timing": math.nan if entries is None else entries.p_value,
+        "order": math.nan if order is None else order.p_value,
+    }
     if luck is None:
         return found
+    found["snooping"] = math.nan if luck.check is None else luck.check.consistent
     years = luck.record_seen.observations / luck.periods_a_year
     found["deflated"] = luck.deflated
     found["interval"] = luck.histories.interval("sharpe", luck.level)[0]

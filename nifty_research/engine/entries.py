@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 
-from ..core.compiled import in_place
+from ..core.compiled import in_caller
 from nifty_research.engine.book import (
     BarFlag,
     BarPhase,
@@ -24,31 +24,34 @@ from .protection import say
 from .sizing import entry_quantity, risk_fraction
 
 # %% auto #0
-__all__ = ['margin_of', 'margin_rate', 'free_margin', 'deny', 'in_use', 'signal_denial', 'limit_denial', 'needs_range',
-           'money_denial', 'enter']
+__all__ = ['margin_of', 'margin_rate', 'free_margin', 'deny', 'in_use', 'may_short', 'signal_denial', 'limit_denial',
+           'needs_range', 'money_denial', 'enter']
 
 # %% ../../nbs/engine/entries.ipynb #7562087f
-@in_place
+@in_caller
 def margin_of(value: int, rate: float) -> int:
     "Margin in paise for a turnover in paise, rounded up."
     return math.ceil(value * rate - 1e-6)
 
 
-@in_place
+@in_caller
 def margin_rate(
     rules: Records,  # (1) RULES
     listing: Record,  # one LISTING record
 ) -> float:
     "Share of a position's value that is blocked."
+    if listing["own_margin"] != 0:
+        return float(listing["margin"])
     return float(max(rules[0]["margin_rate"], listing["margin"]))
 
 
-@in_place
+@in_caller
 def free_margin(desk: Desk) -> int:
     "Paise that may still be blocked by new entries."
     free = desk.account[0]["cash"]
     unrealised = 0
-    for symbol in range(len(desk.positions)):
+    for place in range(desk.counts[3]):
+        symbol = desk.watched[place]
         position = desk.positions[symbol]
         quantity, working = position["quantity"], position["entry_order"]
         if quantity == 0 and working == 0:
@@ -63,7 +66,7 @@ def free_margin(desk: Desk) -> int:
     return int(free + min(unrealised, 0))
 
 # %% ../../nbs/engine/entries.ipynb #a3abd63d
-@in_place
+@in_caller
 def deny(
     desk: Desk,
     symbol: int,
@@ -82,14 +85,15 @@ def deny(
     desk.counts[1] += 1
 
 
-@in_place
+@in_caller
 def in_use(
     desk: Desk,
     sector: int,  # of the newcomer
 ) -> tuple[int, int, int]:  # positions, positions of the sector, entries that are working
     "What is held or being opened."
     used, alike, pending = 0, 0, 0
-    for symbol in range(len(desk.positions)):
+    for place in range(desk.counts[3]):
+        symbol = desk.watched[place]
         position = desk.positions[symbol]
         if position["quantity"] != 0 or position["entry_order"] != 0:
             used += 1
@@ -98,7 +102,18 @@ def in_use(
     return used, alike, pending
 
 # %% ../../nbs/engine/entries.ipynb #1014a06e
-@in_place
+@in_caller
+def may_short(
+    rule: Record,  # one RULES record
+    listing: Record,  # one LISTING record
+) -> bool:
+    "Whether a symbol may be sold short in its product."
+    if listing["shorts"] != 0:
+        return bool(listing["shorts"] == 1)
+    return bool(rule["shorting"] != 0)
+
+
+@in_caller
 def signal_denial(
     desk: Desk,
     symbol: int,
@@ -114,7 +129,7 @@ def signal_denial(
         return Denial.NO_ENTRY.value, 0.0, 0.0
     if abs(score) < rule["minimum_confidence"]:
         return Denial.CONFIDENCE.value, rule["minimum_confidence"], abs(score)
-    if score < 0.0 and rule["shorting"] == 0:
+    if score < 0.0 and not may_short(rule, desk.listings[symbol]):
         return Denial.SHORT_DELIVERY.value, 0.0, score
     now = owner["minute"]
     if now < owner["paused_until"]:
@@ -124,7 +139,7 @@ def signal_denial(
     return 0, 0.0, 0.0
 
 
-@in_place
+@in_caller
 def limit_denial(
     desk: Desk,
     symbol: int,
@@ -144,7 +159,7 @@ def limit_denial(
     return 0, 0.0, 0.0
 
 # %% ../../nbs/engine/entries.ipynb #6cbb4a07
-@in_place
+@in_caller
 def needs_range(rule: Record) -> bool:
     "Whether a rule measures by the average true range."
     return bool(
@@ -155,7 +170,7 @@ def needs_range(rule: Record) -> bool:
     )
 
 
-@in_place
+@in_caller
 def money_denial(
     desk: Desk,
     symbol: int,
@@ -181,7 +196,7 @@ def money_denial(
     return 0, 0.0, 0.0, quantity
 
 # %% ../../nbs/engine/entries.ipynb #be0d7d30
-@in_place
+@in_caller
 def enter(
     desk: Desk,
     symbol: int,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 
-from ..core.compiled import in_place, kernel
+from ..core.compiled import in_caller, in_place, kernel
 from nifty_research.engine.book import (
     HEAD_COUNT,
     BarPhase,
@@ -26,13 +26,13 @@ from ..market.charges import charges_of as _charges_of
 # %% auto #0
 __all__ = ['charges_of', 'charge', 'set_levels', 'book_entry', 'count_outcome', 'close_position', 'reason_of', 'keep_leaving',
            'book_exit', 'traded_before', 'apply_fill', 'apply_closed', 'act', 'for_price', 'put_on_tick',
-           'withdraw_split', 'keep_resting', 'open_day']
+           'withdraw_split', 'keep_resting', 'ends_with_the_day', 'open_day']
 
 # %% ../../nbs/engine/events.ipynb #53e3715f
 charges_of = kernel(_charges_of)
 
 # %% ../../nbs/engine/events.ipynb #87ab5408
-@in_place
+@in_caller
 def charge(
     desk: Desk,
     symbol: int,
@@ -50,7 +50,7 @@ def charge(
     return total
 
 # %% ../../nbs/engine/events.ipynb #f99412a7
-@in_place
+@in_caller
 def set_levels(desk: Desk, symbol: int) -> None:
     "Stop and target of a position that has just been opened."
     position, rule = desk.positions[symbol], desk.rules[0]
@@ -67,7 +67,7 @@ def set_levels(desk: Desk, symbol: int) -> None:
         position["target"] = max(float(floor_to_tick(price - reach, tick)), tick)
 
 
-@in_place
+@in_caller
 def book_entry(
     desk: Desk,
     symbol: int,
@@ -96,7 +96,7 @@ def book_entry(
     place_stop(desk, symbol, phase)
 
 # %% ../../nbs/engine/events.ipynb #3d23b79b
-@in_place
+@in_caller
 def count_outcome(desk: Desk, symbol: int, reason: int) -> None:
     "A position is closed: the record of trades, and the cool-down that a stop asks for."
     position, owner, rule = desk.positions[symbol], desk.account[0], desk.rules[0]
@@ -116,7 +116,7 @@ def count_outcome(desk: Desk, symbol: int, reason: int) -> None:
         owner["others_now"] += 1
 
 
-@in_place
+@in_caller
 def close_position(desk: Desk, symbol: int, reason: int) -> None:
     "Nothing is held any more: count what it made and clear the line."
     count_outcome(desk, symbol, reason)
@@ -133,7 +133,7 @@ def close_position(desk: Desk, symbol: int, reason: int) -> None:
     position["part_kind"] = 0
 
 # %% ../../nbs/engine/events.ipynb #3cf85724
-@in_place
+@in_caller
 def reason_of(
     position: Record,  # one POSITION record
     role: int,  # Role
@@ -147,7 +147,7 @@ def reason_of(
     return int(Reason.STOP.value if is_stop else Reason.TARGET.value)
 
 
-@in_place
+@in_caller
 def keep_leaving(desk: Desk, symbol: int, reason: int) -> None:
     "A triggered stop has traded a part: the rest works on as a protected order."
     position = desk.positions[symbol]
@@ -161,7 +161,7 @@ def keep_leaving(desk: Desk, symbol: int, reason: int) -> None:
     )  # fmt: skip
 
 
-@in_place
+@in_caller
 def book_exit(
     desk: Desk,
     symbol: int,
@@ -195,7 +195,7 @@ def book_exit(
     return reason
 
 # %% ../../nbs/engine/events.ipynb #5d9b2235
-@in_place
+@in_caller
 def traded_before(
     position: Record,  # one POSITION record
     role: int,  # Role
@@ -269,7 +269,7 @@ def apply_closed(
     leave(desk, symbol, phase)
 
 # %% ../../nbs/engine/events.ipynb #0fbd4c49
-@in_place
+@in_caller
 def act(desk: Desk, symbol: int) -> None:
     "Apply the morning's split, bonus or dividend to what is held."
     position, listing = desk.positions[symbol], desk.listings[symbol]
@@ -296,7 +296,7 @@ def act(desk: Desk, symbol: int) -> None:
         close_position(desk, symbol, Reason.NONE.value)  # all of it was a fraction of a share
 
 
-@in_place
+@in_caller
 def for_price(desk: Desk, symbol: int, ratio: float) -> None:
     "Divide every price of a position by the number of shares that one has become."
     position = desk.positions[symbol]
@@ -308,7 +308,7 @@ def for_price(desk: Desk, symbol: int, ratio: float) -> None:
     position["target"] /= ratio
 
 # %% ../../nbs/engine/events.ipynb #be1c4a4a
-@in_place
+@in_caller
 def put_on_tick(desk: Desk, symbol: int) -> None:
     "Round stop and target of a carried position away from the market where the tick has changed."
     position, tick = desk.positions[symbol], desk.listings[symbol]["tick"]
@@ -322,7 +322,7 @@ def put_on_tick(desk: Desk, symbol: int) -> None:
             position["target"] = max(float(floor_to_tick(position["target"], tick)), tick)
 
 
-@in_place
+@in_caller
 def withdraw_split(desk: Desk, symbol: int) -> None:
     "An entry decided on last night's prices is withdrawn where the share is another one today."
     ratio = desk.listings[symbol]["ratio"]
@@ -331,7 +331,7 @@ def withdraw_split(desk: Desk, symbol: int) -> None:
         desk.positions[symbol]["entry_kind"] = 0
 
 
-@in_place
+@in_caller
 def keep_resting(desk: Desk, symbol: int) -> None:
     "The exit order of a daily bar is a new order each day: sized anew, its changes counted anew."
     position = desk.positions[symbol]
@@ -339,6 +339,17 @@ def keep_resting(desk: Desk, symbol: int) -> None:
     position["exit_changes"] = position["exit_traded"] = position["stop_moves"] = 0
     if position["exit_kind"] == OrderKind.STOP:
         position["exit_price"] = position["stop"]
+
+
+@in_place
+def ends_with_the_day(
+    rule: Record,  # one RULES record
+    listing: Record,  # one LISTING record
+) -> bool:
+    "Whether a symbol may not be carried overnight in its product."
+    if listing["carry"] != 0:
+        return bool(listing["carry"] == 2)
+    return bool(rule["intraday"] != 0)
 
 
 @in_place
@@ -363,7 +374,7 @@ def open_day(desk: Desk) -> None:
         if position["exit_order"] != 0:
             keep_resting(desk, symbol)
             continue
-        if position["leaving"] == 0 and rule["intraday"] != 0:
+        if position["leaving"] == 0 and ends_with_the_day(rule, desk.listings[symbol]):
             position["leaving"] = Reason.SQUARE_OFF.value  # yesterday's square-off found no market
         if position["leaving"] != 0:
             leave(desk, symbol, BarPhase.DAY_OPEN.value)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 
-from ..core.compiled import in_place, kernel
+from ..core.compiled import in_caller, kernel
 from ..core.money import ceil_to_tick as _ceil_to_tick
 from ..core.money import floor_to_tick as _floor_to_tick
 from ..core.money import paise as _paise
@@ -23,7 +23,7 @@ ceil_to_tick = kernel(_ceil_to_tick)
 to_paise = kernel(_paise)
 
 # %% ../../nbs/engine/fill.ipynb #75a71005
-@in_place
+@in_caller
 def worse(
     price: float,  # before slippage
     is_buy: bool,
@@ -36,7 +36,7 @@ def worse(
     return float(floor_to_tick(price * (1.0 - slippage), tick))
 
 
-@in_place
+@in_caller
 def protected_price(
     last_price: float,
     is_buy: bool,
@@ -49,7 +49,7 @@ def protected_price(
     return float(ceil_to_tick(last_price * (1.0 - protection), tick))
 
 # %% ../../nbs/engine/fill.ipynb #c8136910
-@in_place
+@in_caller
 def fill_at_open(
     kind: int,  # OrderKind
     is_buy: bool,
@@ -70,7 +70,7 @@ def fill_at_open(
     return min(slipped, price) if is_buy else max(slipped, price)
 
 # %% ../../nbs/engine/fill.ipynb #9e276b63
-@in_place
+@in_caller
 def fill_price(
     phase: int,  # BarPhase
     kind: int,  # OrderKind
@@ -96,7 +96,7 @@ def fill_price(
     return math.nan
 
 # %% ../../nbs/engine/fill.ipynb #70c32fe4
-@in_place
+@in_caller
 def slippage_of(
     rules: Records,  # (1) RULES
     listing: Record,  # one LISTING record
@@ -114,7 +114,7 @@ def slippage_of(
     return float(paid)
 
 # %% ../../nbs/engine/fill.ipynb #06938df3
-@in_place
+@in_caller
 def is_stuck(
     listing: Record,  # one LISTING record
     is_buy: bool,
@@ -127,7 +127,7 @@ def is_stuck(
     return bool(listing["band_low"] > 0.0 and high <= listing["band_low"] + 1e-9)
 
 
-@in_place
+@in_caller
 def fill_in_band(
     rules: Records,  # (1) RULES
     listing: Record,  # one LISTING record
@@ -153,7 +153,7 @@ def fill_in_band(
     return float(found)
 
 # %% ../../nbs/engine/fill.ipynb #4ee1d714
-@in_place
+@in_caller
 def room_in(
     volume_share: float,  # of a bar's volume, 0 all
     volume: float,  # of the bar, NaN or 0 where nothing traded

@@ -7,25 +7,25 @@ from __future__ import annotations
 
 import math
 
-from ..core.compiled import in_place
-from .book import Floats, Reason, Records
+from ..core.compiled import in_caller
+from .book import Desk, Floats, Reason, Records
 from .fill import to_paise
 
 # %% auto #0
 __all__ = ['mark', 'drawdown_level', 'daily_loss_level', 'halt_level', 'halt', 'count_stops']
 
 # %% ../../nbs/engine/marking.ipynb #da05e21a
-@in_place
+@in_caller
 def mark(
-    positions: Records,
-    account: Records,
+    desk: Desk,
     close: Floats,  # (N), NaN where there is no bar
 ) -> None:
-    "Take the closes as last prices and measure equity and its peak."
-    owner = account[0]
+    "Take the closes of the watched as last prices and measure equity and its peak."
+    owner = desk.account[0]
     equity = owner["cash"]
-    for symbol in range(len(positions)):
-        position = positions[symbol]
+    for place in range(desk.counts[3]):
+        symbol = desk.watched[place]
+        position = desk.positions[symbol]
         if not math.isnan(close[symbol]):
             position["last_price"] = close[symbol]
         if position["quantity"] != 0:
@@ -34,19 +34,19 @@ def mark(
     owner["peak"] = max(owner["peak"], equity)
 
 
-@in_place
+@in_caller
 def drawdown_level(account: Records, rules: Records) -> float:
     "Equity in paise at which the drawdown limit is reached."
     return float(account[0]["peak"] * (1.0 - rules[0]["drawdown"]))
 
 
-@in_place
+@in_caller
 def daily_loss_level(account: Records, rules: Records) -> float:
     "Equity in paise at which the day's loss limit is reached."
     return float(account[0]["day_start"] * (1.0 - rules[0]["daily_loss"]))
 
 
-@in_place
+@in_caller
 def halt_level(account: Records, rules: Records) -> float:
     "The level that the account is halted by."
     if account[0]["halted"] == Reason.DAILY_LOSS:
@@ -54,7 +54,7 @@ def halt_level(account: Records, rules: Records) -> float:
     return drawdown_level(account, rules)
 
 
-@in_place
+@in_caller
 def halt(account: Records, rules: Records) -> None:
     "Halt the account where the day's loss or the drawdown has reached its limit."
     owner = account[0]
@@ -66,7 +66,7 @@ def halt(account: Records, rules: Records) -> None:
         owner["halted"] = Reason.DAILY_LOSS.value
 
 # %% ../../nbs/engine/marking.ipynb #d7f827c7
-@in_place
+@in_caller
 def count_stops(account: Records, rules: Records) -> None:
     "Add the losing stops since the last close to those in a row; pause where they are too many."
     owner, rule = account[0], rules[0]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 
-from ..core.compiled import in_place
+from ..core.compiled import in_caller, in_place
 from nifty_research.engine.book import (
     BarFlag,
     BarPhase,
@@ -31,7 +31,7 @@ __all__ = ['MOST_FILLS', 'order_of', 'rest', 'traded_in', 'write_fill', 'play_or
            'cancel_wanted', 'purge_stop', 'expire_orders', 'is_quiet', 'play_row']
 
 # %% ../../nbs/engine/play.ipynb #98019352
-@in_place
+@in_caller
 def order_of(
     position: Record,  # one POSITION record
     role: int,  # Role
@@ -44,7 +44,7 @@ def order_of(
     return position["exit_order"], position["exit_kind"], position["exit_price"]
 
 
-@in_place
+@in_caller
 def rest(
     position: Record,  # one POSITION record
     role: int,  # Role
@@ -58,7 +58,7 @@ def rest(
         position["exit_kind"] = OrderKind.LIMIT.value
 
 
-@in_place
+@in_caller
 def traded_in(
     fills: Records,
     first: int,  # of this symbol and bar
@@ -71,7 +71,7 @@ def traded_in(
     return used
 
 
-@in_place
+@in_caller
 def write_fill(
     desk: Desk,
     fill: Record,  # one FILL record, written
@@ -132,7 +132,7 @@ def play_order(
     return count + 1
 
 # %% ../../nbs/engine/play.ipynb #31d28378
-@in_place
+@in_caller
 def play_entry(
     desk: Desk,
     symbol: int,
@@ -213,7 +213,7 @@ def settle(
     return count + 1
 
 # %% ../../nbs/engine/play.ipynb #5b0f0b3b
-@in_place
+@in_caller
 def cancel_wanted(desk: Desk) -> None:
     "Carry out the cancels among the intents; what follows from them is appended."
     for place in range(desk.counts[0]):
@@ -236,7 +236,7 @@ def purge_stop(desk: Desk, symbol: int) -> None:
         apply_closed(desk, symbol, Role.EXIT.value, Closed.PURGED.value, BarPhase.OPEN.value)
 
 
-@in_place
+@in_caller
 def expire_orders(desk: Desk) -> None:
     "End of the day: every working order expires."
     for symbol in range(len(desk.positions)):
@@ -246,7 +246,7 @@ def expire_orders(desk: Desk) -> None:
                 apply_closed(desk, symbol, role, Closed.EXPIRED.value, BarPhase.DAY_CLOSE.value)
 
 # %% ../../nbs/engine/play.ipynb #fcebc19d
-@in_place
+@in_caller
 def is_quiet(
     position: Record,  # one POSITION record
     high: float,
@@ -263,7 +263,7 @@ def is_quiet(
     return bool(high < stop - 1e-6 and low > target)
 
 
-@in_place
+@in_caller
 def play_row(
     desk: Desk,
     open_: Floats,  # (N)
@@ -276,7 +276,8 @@ def play_row(
 ) -> int:  # new number of fills
     "Play one bar of every symbol that has something working."
     positions = desk.positions
-    for symbol in range(len(positions)):
+    for place in range(desk.counts[3]):
+        symbol = desk.watched[place]
         position = positions[symbol]
         if position["exit_order"] == 0 and position["entry_order"] == 0:
             continue

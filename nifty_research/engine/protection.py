@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 
-from ..core.compiled import in_place
+from ..core.compiled import in_caller, in_place
 from .book import BarPhase, Desk, Floats, OrderKind, Purpose, Reason, Record
 from .fill import ceil_to_tick, floor_to_tick, protected_price
 
@@ -16,7 +16,7 @@ __all__ = ['say', 'stop_price', 'place_stop', 'leave', 'wanted_stop', 'better_st
            'lock_profit', 'take_target', 'take_targets']
 
 # %% ../../nbs/engine/protection.ipynb #adc483b8
-@in_place
+@in_caller
 def say(
     desk: Desk,
     phase: int,  # BarPhase after which this is decided
@@ -39,7 +39,7 @@ def say(
     desk.counts[0] += 1
 
 # %% ../../nbs/engine/protection.ipynb #53bb81e8
-@in_place
+@in_caller
 def stop_price(
     reference: float,  # entry price
     distance: float,  # in rupees, positive
@@ -91,7 +91,7 @@ def leave(desk: Desk, symbol: int, phase: int) -> None:
     say(desk, phase, symbol, Purpose.EXIT.value, quantity, price, 0.0, reason)
 
 # %% ../../nbs/engine/protection.ipynb #79c4963c
-@in_place
+@in_caller
 def wanted_stop(
     position: Record,  # one POSITION record
     rule: Record,  # one RULES record
@@ -109,7 +109,7 @@ def wanted_stop(
     return wanted
 
 
-@in_place
+@in_caller
 def better_stop(
     position: Record,  # one POSITION record; its best close is brought up to date
     rule: Record,  # one RULES record
@@ -162,7 +162,7 @@ def resize(desk: Desk, symbol: int, phase: int) -> None:
     )  # fmt: skip
 
 
-@in_place
+@in_caller
 def is_lock_due(
     position: Record,  # one POSITION record
     rule: Record,  # one RULES record
@@ -202,7 +202,7 @@ def lock_profit(desk: Desk, symbol: int) -> None:
     )  # fmt: skip
 
 # %% ../../nbs/engine/protection.ipynb #f8da7ac7
-@in_place
+@in_caller
 def take_target(
     desk: Desk,
     symbol: int,

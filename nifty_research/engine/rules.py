@@ -12,36 +12,25 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from ..core.settings import Settings
 from ..data.bars import Bars
-from nifty_research.engine.book import (
-    LISTING,
-    RULES,
-    BarFlag,
-    Desk,
-    Flags,
-    Floats,
-    Integers,
-    Records,
-)
+from .bar_flags import WHOLE_DAY, bar_flags
+from .book import RULES, Desk, Floats, Integers, Records
 from .daily import DailyHistory, daily_history, first_in_days
-from ..market.charges import charge_rates
-from ..market.members import has_derivatives, sector_of
-from ..market.phases import continuous_windows
-from ..market.ticks import tick_size
+from .listings import band_widths, listings_on, roll_of
 
 if TYPE_CHECKING:
     from nifty_research.core.sections import Risk
 
+_all_ = ["WHOLE_DAY", "bar_flags"]  # asked for here by those who make a day's rules
+
 # %% auto #0
-__all__ = ['MINUTES_A_YEAR', 'WHOLE_DAY', 'LARGEST_SHARES', 'LARGEST_RUPEES', 'VOLUME_DAYS', 'rules_of', 'DayRules', 'day_rules',
-           'reference_prices', 'tick_prices', 'days_of', 'with_history', 'dated_days', 'put_day', 'bar_flags']
+__all__ = ['MINUTES_A_YEAR', 'VOLUME_DAYS', 'rules_of', 'DayRules', 'day_rules', 'reference_prices', 'tick_prices', 'days_of',
+           'with_history', 'dated_days', 'put_day', 'WHOLE_DAY', 'bar_flags']
 
 # %% ../../nbs/engine/rules.ipynb #0fdc8fc1
 MINUTES_A_YEAR = 375 * 250  # of trading; only the volatility target reads it
-WHOLE_DAY = 1440  # minutes of a daily bar
 _SAME_NAME = (
     "trades_per_day open_positions positions_per_sector minimum_confidence minimum_share "
     "maximum_share risk_per_trade volatility_target kelly_fraction correlation_cut "
@@ -89,10 +78,6 @@ def rules_of(
     return rules
 
 # %% ../../nbs/engine/rules.ipynb #fce16d7f
-LARGEST_SHARES = 100_000
-LARGEST_RUPEES = 10_00_00_000.0
-
-
 @dataclass(frozen=True)
 class DayRules:
     "What holds on one day: a LISTING for each symbol, the charge rates, and the returns so far."
@@ -102,6 +87,7 @@ class DayRules:
     rates: Integers  # (S, K) charge rates, a row a segment, each as `ChargeRates.as_array`
     history: Floats | None = field(default=None, repr=False)  # (R, N) daily returns
     window: tuple[int, int] = (0, 0)  # rows of `history` that this day may know
+    widths: Floats | None = None  # (N) bands of the dated rule, fraction of the last close
 
     @property
     def returns(self) -> Floats:
@@ -111,27 +97,9 @@ class DayRules:
         return self.history[slice(*self.window)]
 
 
-def _sectors(symbols: Sequence[str]) -> Integers:  # (N)
-    "Sector of every symbol as a number."
-    names = [sector_of(symbol) for symbol in symbols]
-    numbers = {name: number for number, name in enumerate(sorted(set(names)))}
-    return np.array([numbers[name] for name in names], np.int64)
-
-
-def _day_rules(
-    day: date,
-    prices: Floats,  # (N) previous close in rupees
-    classes: Floats,  # (N) prices that set the tick
-    sectors: Integers,  # (N)
-    product: str,
-) -> DayRules:
-    "Tick, lot, sector, largest order and charges of a day, from arrays."
-    listings = np.zeros(len(prices), LISTING)
-    listings["tick"] = [tick_size(day, price) for price in classes.tolist()]
-    listings["lot"] = 1
-    listings["sector"] = sectors
-    listings["freeze"] = np.minimum(LARGEST_SHARES, (LARGEST_RUPEES / prices).astype(np.int64))
-    return DayRules(day, listings, charge_rates(day, product).as_array()[None])
+def _some(widths: Floats) -> Floats | None:
+    "Bands of a day, or None where no symbol has one."
+    return None if np.isnan(widths).all() else widths
 
 
 def day_rules(
@@ -140,13 +108,22 @@ def day_rules(
     reference_prices: Mapping[str, float],  # previous close in rupees
     product: str,  # MIS or CNC
     tick_prices: Mapping[str, float] | None = None,  # set the tick; None: the reference prices
+    *,
+    products: Mapping[str, str] | None = None,  # symbol -> product where it differs
+    lots: Mapping[str, int] | None = None,  # symbol -> lot, for futures and options on shares
 ) -> DayRules:
-    "Tick, lot, sector, largest order and charges of a day."
+    "Tick, lot, sector, largest order, margin, product and charges of a day."
     prices = np.array([reference_prices[symbol] for symbol in symbols])
     classes = prices
     if tick_prices is not None:
         classes = np.array([tick_prices[symbol] for symbol in symbols])
-    return _day_rules(day, prices, classes, _sectors(symbols), product)
+    roll = roll_of(symbols, product, products=products, lots=lots)
+    return DayRules(
+        day,
+        listings_on(day, roll, prices, classes),
+        roll.rates(day),
+        widths=_some(band_widths(roll.symbols, [day])[0]),
+    )
 
 # %% ../../nbs/engine/rules.ipynb #93fa20bb
 def _last_known(
@@ -228,7 +205,7 @@ def with_history(
     history: DailyHistory,
     place: int,  # of the day in the history; its length for the day after
     correlation_days: int,  # returns that a day may look at
-    bands: Floats | None = None,  # (N) band around the last close, 0.05 for 5 %, NaN for none
+    bands: Floats | None = None,  # (N) around the last close, 0.05 for 5 %, NaN; None: the rule's
 ) -> DayRules:
     "The day rules with what the day may know of the days before it."
     listings, window = one.listings.copy(), history.window(place, correlation_days)
@@ -236,9 +213,10 @@ def with_history(
     listings["daily_volume"] = _usual(history.volumes, place, VOLUME_DAYS)
     if place < len(history.ratio):
         listings["ratio"], listings["dividend"] = history.ratio[place], history.dividend[place]
-    if bands is not None and place:
+    widths = one.widths if bands is None else bands
+    if widths is not None and place:
         ratio = np.where(listings["ratio"] > 0.0, listings["ratio"], 1.0)
-        _set_bands(listings, history.closes[place - 1] / ratio, bands)
+        _set_bands(listings, history.closes[place - 1] / ratio, widths)
     return DayRules(one.day, listings, one.rates, history.returns, window)
 
 
@@ -260,32 +238,53 @@ def dated_days(
     bars: Bars,
     settings: Settings,
     actions: pd.DataFrame | None = None,  # ACTION_COLUMNS of data.actions
-    bands: Mapping[str, float] | None = None,  # symbol -> band around the last close
+    bands: Mapping[str, float] | None = None,  # symbol -> band around the last close; the rule's
     *,
     start: int = 0,  # first row that is traded; days before it are known, but have no rules
+    products: Mapping[str, str] | None = None,  # symbol -> product where it is not the account's
+    lots: Mapping[str, int] | None = None,  # symbol -> lot, for futures and options on shares
 ) -> list[DayRules]:
     "Day rules for every day that is traded, each with what it may know of the days before it."
     history, product = daily_history(bars, actions), settings.account.product
-    width = None
-    if bands:
-        width = np.array([bands.get(symbol, np.nan) for symbol in bars.symbols])
+    roll = roll_of(
+        bars.symbols, product, products=products, lots=lots,
+        intraday_margin=settings.risk.margin_rate_intraday,
+    )  # fmt: skip
+    first = int(np.searchsorted(history.starts, start, "right")) - 1
+    days = bars.days()
+    widths = np.full((len(days), len(bars.symbols)), np.nan)
+    widths[first:] = band_widths(roll.symbols, days[first:])
+    for symbol, width in (bands or {}).items():
+        if symbol in bars.symbols:
+            widths[:, bars.symbols.index(symbol)] = width
     prices, classes = _price_tables(bars, history)
-    sectors, seen = _sectors(bars.symbols), settings.risk.correlation_days
-    found, first = [], int(np.searchsorted(history.starts, start, "right")) - 1
-    for place, day in enumerate(bars.days()):
-        if place < first:
-            continue
-        one = _day_rules(day, prices[place], classes[place], sectors, product)
-        found.append(with_history(one, history, place, seen, width))
+    seen = settings.risk.correlation_days
+    found = []
+    for place in range(first, len(days)):
+        listings = listings_on(days[place], roll, prices[place], classes[place])
+        one = DayRules(days[place], listings, roll.rates(days[place]), widths=_some(widths[place]))
+        found.append(with_history(one, history, place, seen))
+    _take_bands(found, bars, history.starts[first:])
     return found
+
+
+def _take_bands(found: Sequence[DayRules], bars: Bars, starts: Integers) -> None:
+    "The bands that the bars themselves carry go before those of the rule."
+    for name in ("band_low", "band_high"):
+        if name in bars.extra:
+            carried = bars.extra[name][starts]
+            for one, values in zip(found, carried, strict=True):
+                known = ~np.isnan(values)
+                one.listings[name][known] = values[known]
 
 
 def _set_bands(listings: Records, base: Floats, width: Floats) -> None:
     "Lowest and highest price of the day, moved inwards onto the tick."
     steps = 1.0 / listings["tick"]
     low, high = base * (1.0 - width), base * (1.0 + width)
-    listings["band_low"] = np.nan_to_num(np.ceil(low * steps - 1e-9) / steps)
-    listings["band_high"] = np.nan_to_num(np.floor(high * steps + 1e-9) / steps)
+    known = ~np.isnan(low)
+    listings["band_low"] = np.where(known, np.ceil(low * steps - 1e-9) / steps, 0.0)
+    listings["band_high"] = np.where(known, np.floor(high * steps + 1e-9) / steps, 0.0)
 
 
 def put_day(
@@ -295,57 +294,3 @@ def put_day(
     "The desk under the rules of another day."
     desk.likeness.fill(np.nan)
     return desk._replace(listings=day.listings, rates=day.rates, returns=day.returns)
-
-# %% ../../nbs/engine/rules.ipynb #8b133fcd
-def _raise_flags(flags: Flags, where: NDArray[np.bool_], flag: int) -> None:
-    "Add a flag where a condition holds."
-    flags[where] |= np.uint8(flag)
-
-
-def _flags_of_class(
-    day: date,
-    starts: pd.DatetimeIndex,
-    derivatives: bool,
-    interval_minutes: int,
-    settings: Settings,
-) -> Flags:
-    "Flags of one class of share for the bars of one day."
-    flags = np.zeros(len(starts), np.uint8)
-    end = pd.Timestamp(continuous_windows(day, derivatives)[-1][1])
-    interval = pd.Timedelta(minutes=interval_minutes)
-    closes = starts + interval
-    no_entry = end - pd.Timedelta(minutes=settings.risk.no_entry_before_close_minutes)
-    square_off = end - pd.Timedelta(minutes=settings.risk.square_off_before_close_minutes)
-    _raise_flags(flags, closes >= no_entry, BarFlag.NO_ENTRY)
-    if settings.account.product == "MIS":
-        late = closes + interval > square_off
-        _raise_flags(flags, late, BarFlag.SQUARE_OFF | BarFlag.NO_ENTRY)
-    _raise_flags(flags, closes >= end, BarFlag.LAST_BAR | BarFlag.NO_ENTRY)
-    later_end = pd.Timestamp(continuous_windows(day, False)[-1][1])
-    if derivatives and end < later_end:
-        _raise_flags(flags, starts >= end, BarFlag.STOPS_PURGED)
-    return flags
-
-
-def bar_flags(
-    index: pd.DatetimeIndex,  # bar starts, IST
-    symbols: Sequence[str],
-    interval_minutes: int,
-    settings: Settings,
-) -> Flags:  # (T, N)
-    "What the dated rules say about every bar of every symbol."
-    flags = np.zeros((len(index), len(symbols)), np.uint8)
-    if interval_minutes >= WHOLE_DAY:
-        if settings.account.product == "MIS":
-            flags |= np.uint8(BarFlag.NO_ENTRY | BarFlag.SQUARE_OFF | BarFlag.LAST_BAR)
-        return flags
-    midnights = index.normalize()
-    for midnight in midnights.unique():
-        first, after = midnights.searchsorted(midnight), midnights.searchsorted(midnight, "right")
-        day, place = midnight.date(), slice(int(first), int(after))
-        with_derivatives = np.array([has_derivatives(symbol, day) for symbol in symbols])
-        for derivatives in (True, False):
-            flags[place, with_derivatives == derivatives] = _flags_of_class(
-                day, index[place], derivatives, interval_minutes, settings
-            )[:, None]
-    return flags

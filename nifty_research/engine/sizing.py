@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 
-from ..core.compiled import in_place
+from ..core.compiled import in_caller, in_place
 from .book import Desk, Floats, Record, Records
 from .fill import to_paise
 
@@ -16,7 +16,7 @@ __all__ = ['RANGE_OF_DEVIATION', 'stop_distance', 'target_distance', 'kelly_risk
            'mean_likeness', 'quantity_by_rules', 'entry_quantity']
 
 # %% ../../nbs/engine/sizing.ipynb #0422cd41
-@in_place
+@in_caller
 def stop_distance(
     rule: Record,  # one RULES record
     price: float,
@@ -28,7 +28,7 @@ def stop_distance(
     return float(rule["stop_fraction"] * price)
 
 
-@in_place
+@in_caller
 def target_distance(
     rule: Record,  # one RULES record
     price: float,
@@ -40,7 +40,7 @@ def target_distance(
     return float(rule["target_fraction"] * price)
 
 # %% ../../nbs/engine/sizing.ipynb #7c46b15f
-@in_place
+@in_caller
 def kelly_risk(
     account: Records,  # (1) ACCOUNT
 ) -> float:
@@ -56,7 +56,7 @@ def kelly_risk(
     return float(share - (1.0 - share) / payoff)
 
 
-@in_place
+@in_caller
 def risk_fraction(
     account: Records,
     rules: Records,
@@ -99,7 +99,11 @@ def mean_likeness(
     "Mean correlation of a newcomer with what is held, long and short told apart."
     total, count = 0.0, 0
     least = desk.rules[0]["correlation_days"]
-    for other in range(len(desk.positions)):
+    if math.isnan(desk.likeness[symbol, symbol]):  # nobody has asked today
+        desk.likeness[symbol, :] = math.nan
+        desk.likeness[symbol, symbol] = 1.0
+    for place in range(desk.counts[3]):
+        other = desk.watched[place]
         position = desk.positions[other]
         held = position["quantity"] + position["entry_order"]
         if held == 0 or other == symbol:
@@ -115,7 +119,7 @@ def mean_likeness(
 RANGE_OF_DEVIATION = math.sqrt(8.0 / math.pi)
 
 
-@in_place
+@in_caller
 def quantity_by_rules(
     equity: int,  # paise
     price: float,
@@ -133,7 +137,7 @@ def quantity_by_rules(
     return float(largest)
 
 
-@in_place
+@in_caller
 def entry_quantity(
     desk: Desk,
     symbol: int,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 
-from ..core.compiled import in_place
+from ..core.compiled import in_caller, in_place
 from nifty_research.engine.book import (
     BarFlag,
     BarPhase,
@@ -30,12 +30,13 @@ from nifty_research.engine.protection import (
     move_stop,
     say,
 )
+from .watched import watch, watch_too
 
 # %% auto #0
-__all__ = ['is_overdue', 'reason_to_leave', 'asks', 'attend', 'withdraw', 'manage', 'ranked', 'step']
+__all__ = ['is_overdue', 'reason_to_leave', 'asks', 'attend', 'withdraw', 'manage', 'ranked', 'decide', 'step']
 
 # %% ../../nbs/engine/step.ipynb #b9da86d1
-@in_place
+@in_caller
 def is_overdue(
     position: Record,  # one POSITION record
     owner: Record,  # one ACCOUNT record
@@ -49,7 +50,7 @@ def is_overdue(
     return bool(owner["minute"] - position["entered"] >= rule["time_stop"])
 
 
-@in_place
+@in_caller
 def reason_to_leave(
     position: Record,  # one POSITION record
     owner: Record,  # one ACCOUNT record
@@ -74,7 +75,7 @@ def reason_to_leave(
     return Reason.SIGNAL.value if wish >= rule["exit_threshold"] else 0
 
 # %% ../../nbs/engine/step.ipynb #d8d4e8f0
-@in_place
+@in_caller
 def asks(
     position: Record,  # one POSITION record
     close: float,
@@ -89,7 +90,7 @@ def asks(
     return not (math.isnan(close) or flag & (BarFlag.LAST_BAR.value | BarFlag.DELISTED.value))
 
 
-@in_place
+@in_caller
 def attend(
     desk: Desk,
     symbol: int,  # one that is held
@@ -120,25 +121,22 @@ def withdraw(desk: Desk, symbol: int) -> None:
         say(desk, close, symbol, Purpose.CANCEL_PART.value, position["part_order"], 0.0, 0.0, 0)
 
 # %% ../../nbs/engine/step.ipynb #5154b71d
-@in_place
+@in_caller
 def manage(
     desk: Desk,
     close: Floats,
-    entry: Floats,
     exit_: Floats,
     lean: Floats,
     flags: Flags,
-) -> int:  # number of symbols that ask to be entered
-    "Withdraw stale orders, leave, trail; count the symbols that ask to be entered."
-    positions, owner, rule, asking = desk.positions, desk.account[0], desk.rules[0], 0
-    for symbol in range(len(positions)):
+) -> None:
+    "Withdraw stale orders, leave, trail."
+    positions, owner, rule = desk.positions, desk.account[0], desk.rules[0]
+    for place in range(desk.counts[3]):
+        symbol = desk.watched[place]
         position = positions[symbol]
         if position["entry_order"] != 0 or position["part_order"] != 0:
             withdraw(desk, symbol)
-        if position["quantity"] == 0:
-            asking += asks(position, close[symbol], entry[symbol], flags[symbol])
-            continue
-        if flags[symbol] & BarFlag.LAST_BAR.value:
+        if position["quantity"] == 0 or flags[symbol] & BarFlag.LAST_BAR.value:
             continue
         has_bar, stop = not math.isnan(close[symbol]), math.nan
         thought = lean[symbol] if has_bar else math.nan
@@ -148,10 +146,9 @@ def manage(
             stop = better_stop(position, rule, desk.listings[symbol]["tick"])
         if reason != 0 or not math.isnan(stop) or is_lock_due(position, rule):
             attend(desk, symbol, reason, stop, has_bar)
-    return asking
 
 # %% ../../nbs/engine/step.ipynb #a156bb96
-@in_place
+@in_caller
 def ranked(
     positions: Records,
     close: Floats,
@@ -172,8 +169,8 @@ def ranked(
     return found
 
 # %% ../../nbs/engine/step.ipynb #be2b908a
-@in_place
-def step(
+@in_caller
+def decide(
     desk: Desk,  # state changed in place, intents and denials appended
     minute: int,  # end of the bar, minutes since 1970
     close: Floats,  # (N) closes of the bar, NaN where there is none
@@ -187,10 +184,31 @@ def step(
     desk.account[0]["minute"] = minute
     desk.account[0]["traded_minutes"] += desk.rules[0]["interval"]
     count_stops(desk.account, desk.rules)
-    mark(desk.positions, desk.account, close)
+    mark(desk, close)
     halt(desk.account, desk.rules)
-    if manage(desk, close, entry, exit_, lean, flags) == 0:
-        return
+    manage(desk, close, exit_, lean, flags)
     for place in range(ranked(desk.positions, close, entry, flags, desk.order)):
         symbol = desk.order[place]
+        desk.positions[symbol]["last_price"] = close[symbol]
         enter(desk, symbol, entry[symbol], atr[symbol], flags[symbol])
+        if desk.positions[symbol]["entry_order"] != 0:
+            watch_too(desk, symbol)
+
+
+@in_place
+def step(
+    desk: Desk,  # state changed in place, intents and denials appended
+    minute: int,  # end of the bar, minutes since 1970
+    close: Floats,  # (N) closes of the bar, NaN where there is none
+    entry: Floats,  # (N) entry scores in [-1, 1]
+    exit_: Floats,  # (N) exit wishes in [0, 1]
+    lean: Floats,  # (N) in [-1, 1]: which way it is thought, be it too weakly to enter
+    atr: Floats,  # (N) average true ranges in rupees
+    flags: Flags,  # (N) BarFlag
+) -> None:
+    "`decide`, as a session calls it once a bar: whoever it is that holds something."
+    for symbol in range(len(desk.positions)):
+        if not math.isnan(close[symbol]):
+            desk.positions[symbol]["last_price"] = close[symbol]
+    watch(desk)
+    decide(desk, minute, close, entry, exit_, lean, atr, flags)

@@ -5,305 +5,59 @@
 # %% ../../nbs/engine/sweep.ipynb #e1d38eb9
 from __future__ import annotations
 
-import hashlib
-import multiprocessing
 import os
-import pickle
-import shutil
-import tempfile
-import threading
-import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import (
-    FIRST_COMPLETED,
-    Future,
-    ProcessPoolExecutor,
-    ThreadPoolExecutor,
-    wait,
-)
-from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass, field
-from functools import partial
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
-from filelock import FileLock, Timeout
 
-from ..core.compiled import cache_folder
-from ..core.errors import SettingsError, TradingSystemError, UsageError
+from ..core.errors import UsageError
 from ..core.settings import Settings
 from ..data.bars import Bars
-from .sweep_ground import FIGURES, Pack, Runner, ground_key, pack, score_key
-from .sweep_plan import Plan, Values, Variants, identity, plan, planned
+from .daily import day_starts
+from .sweep_cluster import by_dask
+from .sweep_ground import ground_key, pack
+from nifty_research.engine.sweep_kept import (
+    EQUITY_BYTES,
+    Alone,
+    Kept,
+    folder_of,
+    frame_of,
+    without_equity,
+)
+from .sweep_plan import Plan, Values, Variants, plan
+from .sweep_possible import possible
+from .sweep_run import Batch, Done, Job, by_processes, by_threads
+from .sweep_runner import Outcome, Span
 
 # %% auto #0
-__all__ = ['Row', 'Done', 'SMALL', 'OnBatch', 'Batch', 'Work', 'Job', 'by_threads', 'by_processes', 'by_dask', 'Kept', 'sweep',
-           'sweep_plan', 'sweep_folder', 'neighbours', 'heat_table', 'search']
-
-# %% ../../nbs/engine/sweep.ipynb #fa62c952
-@dataclass(frozen=True)
-class Batch:
-    "Settings that one worker runs one after the other."
-
-    number: int
-    settings: tuple[Values, ...]
-
-
-Row = tuple[float, ...]  # FIGURES
-
-
-class Work:
-    "Everything a worker needs beside the batch."
-
-    def __init__(
-        self,
-        packed: Pack,
-        base: Settings,
-        start: int,  # first row that is traded
-    ) -> None:
-        self._bars, self._grounds = packed.bars(), packed.grounds()
-        self._base, self._start = base, start
-        self._own = threading.local()
-
-    def run(self, batch: Batch) -> list[Row]:
-        "Figures of the settings of a batch."
-        if not hasattr(self._own, "runner"):
-            self._own.runner = Runner(self._bars, self._grounds, self._start)
-            self._own.variants = Variants(self._base)
-        return [self._own.runner.figures(self._own.variants.of(one)) for one in batch.settings]
-
-
-@dataclass(frozen=True, eq=False)
-class Job:
-    "What all batches of a sweep share, as it is sent."
-
-    packed: Pack
-    base: Settings
-    start: int
-
-    def work(self) -> Work:
-        "Unpacked."
-        return Work(self.packed, self.base, self.start)
-
-
-Done = Iterator[tuple[Batch, list[Row]]]  # in any order
-
-# %% ../../nbs/engine/sweep.ipynb #15ace280
-SMALL = 600_000_000  # bar-symbols of all settings below which threads are used
-_DEATHS = 3  # workers that may die in a row without any batch finished
-
-
-def by_threads(job: Job, batches: Sequence[Batch], workers: int) -> Done:
-    "In this process."
-    work = job.work()
-    if workers == 1:
-        for batch in batches:
-            yield batch, work.run(batch)
-        return
-    with ThreadPoolExecutor(workers, thread_name_prefix="sweep") as threads:
-        yield from _in_flight(threads.submit, work.run, batches, workers)
-
-
-def _in_flight(
-    submit: Callable[..., Future[list[Row]]],
-    call: Callable[[Batch], list[Row]],
-    batches: Sequence[Batch],
-    workers: int,
-) -> Done:
-    "Results as they come; two batches a worker wait, not all of them."
-    waiting = list(reversed(batches))
-    running: dict[Future[list[Row]], Batch] = {}
-    try:
-        while waiting or running:
-            while waiting and len(running) < 2 * workers:
-                batch = waiting.pop()
-                running[submit(call, batch)] = batch
-            done, _ = wait(running, return_when=FIRST_COMPLETED)
-            for one in done:
-                rows = one.result()
-                yield running.pop(one), rows
-    finally:
-        for one in running:
-            one.cancel()
-
-# %% ../../nbs/engine/sweep.ipynb #9e93c850
-def _put_down(job: Job, folder: Path) -> None:
-    "Write the arrays of a job as files that can be mapped."
-    names = list(job.packed.arrays)
-    for place, name in enumerate(names):
-        np.save(folder / f"{place}.npy", np.ascontiguousarray(job.packed.arrays[name]))
-    packed = job.packed
-    words = (names, packed.symbols, packed.interval_minutes, packed.keys, job.base, job.start)
-    (folder / "job.pickle").write_bytes(pickle.dumps(words))
-
-
-def _picked_up(folder: Path) -> Job:
-    "The job again; its arrays are pages of the files, private where something is written."
-    words = pickle.loads((folder / "job.pickle").read_bytes())
-    names, symbols, interval, keys, base, start = words
-    arrays = {
-        name: np.asarray(np.load(folder / f"{place}.npy", mmap_mode="c"))
-        for place, name in enumerate(names)
-    }
-    return Job(Pack(arrays, symbols, interval, keys), base, start)
-
-
-_WORK: dict[str, Work] = {}  # of this process
-
-
-def _begin(folder: Path) -> None:
-    "Make a worker process ready."
-    _WORK["here"] = _picked_up(folder).work()
-
-
-def _run_here(batch: Batch) -> list[Row]:
-    "Run a batch in a worker process."
-    return _WORK["here"].run(batch)
-
-
-def by_processes(job: Job, batches: Sequence[Batch], workers: int, folder: Path) -> Done:
-    "In processes; when one dies, all batches that were not finished are run again."
-    place = Path(tempfile.mkdtemp(prefix="job-", dir=folder))
-    try:
-        _put_down(job, place)
-        left, deaths = {batch.number: batch for batch in batches}, 0
-        while left:
-            begin = partial(_begin, place)
-            context = multiprocessing.get_context("spawn")
-            with ProcessPoolExecutor(workers, mp_context=context, initializer=begin) as pool:
-                try:
-                    todo = list(left.values())
-                    for batch, rows in _in_flight(pool.submit, _run_here, todo, workers):
-                        del left[batch.number]
-                        deaths = 0
-                        yield batch, rows
-                except BrokenProcessPool:
-                    deaths += 1
-                    if deaths >= _DEATHS:
-                        raise _worker_died(next(iter(left.values()))) from None
-    finally:
-        shutil.rmtree(place, ignore_errors=True)
-
-
-def _worker_died(batch: Batch) -> TradingSystemError:
-    return TradingSystemError(
-        f"workers died {_DEATHS} times in a row",
-        where="sweep",
-        value=dict(batch.settings[0]),
-        remedy="look for lack of memory; finished settings are kept, the same call goes on",
-    )
-
-# %% ../../nbs/engine/sweep.ipynb #cf36a5b5
-_BUILDING = threading.Lock()
-
-
-def _run_there(job: Job, token: str, batch: Batch) -> list[Row]:
-    "Run a batch on a worker of a cluster, which unpacks a job once."
-    with _BUILDING:
-        if token not in _WORK:
-            _WORK.clear()
-            _WORK[token] = _owned(job).work()
-    return _WORK[token].run(batch)
-
-
-def _owned(job: Job) -> Job:
-    "The job with arrays that may be written to, whatever way they came."
-    arrays = {
-        name: np.require(a, requirements=["C", "W", "O"]) for name, a in job.packed.arrays.items()
-    }
-    packed = job.packed
-    return Job(
-        Pack(arrays, packed.symbols, packed.interval_minutes, packed.keys), job.base, job.start
-    )
-
-
-def by_dask(job: Job, batches: Sequence[Batch], scheduler: str) -> Done:
-    "On a cluster; Dask runs the batches of a lost worker again."
-    from distributed import Client, as_completed
-
-    left, deaths = {batch.number: batch for batch in batches}, 0
-    connect: Any = Client  # untyped
-    completed: Any = as_completed
-    with connect(scheduler, set_as_default=False) as client:
-        while left:
-            token = uuid.uuid4().hex
-            sent = client.scatter(job, broadcast=True, hash=False)
-            asked = {
-                client.submit(_run_there, sent, token, batch, pure=False, retries=_DEATHS): batch
-                for batch in left.values()
-            }
-            for one in completed(asked, loop=client.loop):
-                if one.status == "finished":
-                    batch = asked[one]
-                    rows = one.result()
-                    del left[batch.number]
-                    deaths = 0
-                    yield batch, rows
-                elif one.status == "error":
-                    one.result()  # raises what the worker raised
-            if left:
-                deaths += 1
-                if deaths >= _DEATHS:
-                    raise _worker_died(next(iter(left.values())))
-
-# %% ../../nbs/engine/sweep.ipynb #341fa31a
-@dataclass
-class Kept:
-    "Finished settings in a folder."
-
-    folder: Path
-    done: dict[str, Row] = field(default_factory=dict)  # by identity
-
-    def read(self) -> None:
-        "Take in what is there; a setting that is there twice counts once."
-        for path in [self.table, *sorted(self.folder.glob("part-*.parquet"))]:
-            if path.is_file():
-                frame = pd.read_parquet(path, columns=["setting", *FIGURES])
-                rows = frame[list(FIGURES)].to_numpy(np.float64).tolist()
-                self.done.update(zip(frame["setting"], map(tuple, rows), strict=True))
-
-    @property
-    def table(self) -> Path:
-        "The one table at the end."
-        return self.folder / "results.parquet"
-
-    def add(self, settings: Sequence[Values], rows: Sequence[Row]) -> pd.DataFrame:
-        "Write a batch down."
-        frame = _frame(settings, rows)
-        self._write(frame, self.folder / f"part-{uuid.uuid4().hex}.parquet")
-        self.done.update(zip(frame["setting"], rows, strict=True))
-        return frame
-
-    def merge(self) -> None:
-        "All parts in one table."
-        parts = sorted(self.folder.glob("part-*.parquet"))
-        if parts:
-            known = [self.table] if self.table.is_file() else []
-            frames = [pd.read_parquet(path) for path in [*known, *parts]]
-            whole = pd.concat(frames, ignore_index=True).drop_duplicates("setting")
-            self._write(whole, self.table)
-            for path in parts:
-                path.unlink()
-
-    def _write(self, frame: pd.DataFrame, path: Path) -> None:
-        draft = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-        frame.to_parquet(draft, index=False)
-        draft.replace(path)
-
-
-def _frame(settings: Sequence[Values], rows: Sequence[Row]) -> pd.DataFrame:
-    "A line a setting: its identity, what varies, and the figures."
-    names = list(dict.fromkeys(name for one in settings for name in one))
-    told: dict[str, Any] = {"setting": [identity(one) for one in settings]}
-    told |= {name: [one.get(name) for one in settings] for name in names}
-    frame = pd.DataFrame(told)
-    frame[list(FIGURES)] = np.array(rows, np.float64).reshape(-1, len(FIGURES))
-    return frame.astype({"trades": np.int64, "days": np.int64})
+__all__ = ['OnBatch', 'HERE', 'SMALL', 'Where', 'sweep', 'sweep_plan', 'sweep_folder', 'Swept', 'sweep_spans']
 
 # %% ../../nbs/engine/sweep.ipynb #39e2a706
-OnBatch = Callable[[pd.DataFrame, int, int], None]  # finished settings, how many so far, of all
+# Finished settings with `equity` by day, how many so far, of how many.
+OnBatch = Callable[[pd.DataFrame, int, int], None]
+
+
+@dataclass(frozen=True)
+class Where:
+    "Where settings run."
+
+    scheduler: str | None = None  # Dask, tcp://host:port; None: this machine
+    workers: int | None = None  # processes here; None: a core each; 1: this process alone
+
+    def __post_init__(self) -> None:
+        if self.workers is not None and self.workers < 1:
+            raise UsageError("at least one worker is needed", where="sweep", value=self.workers)
+
+    @property
+    def count(self) -> int:
+        "Workers on this machine."
+        return self.workers or os.cpu_count() or 1
+
+
+HERE = Where()
 
 
 def sweep(
@@ -338,57 +92,26 @@ def sweep_plan(
     "The same for a plan."
     if not 0 <= start < len(bars.index):
         raise UsageError("trading must begin on a row of the bars", where="sweep", value=start)
-    if workers is not None and workers < 1:
-        raise UsageError("at least one worker is needed", where="sweep", value=workers)
-    kept = Kept(sweep_folder(store, bars, settings, start))
-    kept.folder.mkdir(parents=True, exist_ok=True)
-    with _alone(kept.folder):
-        kept.read()
-        left = [one for one in wanted.settings if identity(one) not in kept.done]
-        known = len(wanted) - len(left)
-        if left:
-            batches, job = _prepared(bars, settings, left, start, workers or os.cpu_count() or 1)
-            done = known
-            for batch, rows in _everywhere(job, batches, scheduler, workers, kept.folder):
-                done += len(rows)
-                if on_batch is not None:
-                    on_batch(_frame(batch.settings, rows), done, len(wanted))
-                kept.add(batch.settings, rows)
-        kept.merge()
-    rows = [kept.done[identity(one)] for one in wanted.settings]
-    found = _numbers(_frame(wanted.settings, rows), wanted.names)
-    found.attrs = {"left_out": dict(wanted.left_out), "known": known, "file": str(kept.table)}
+    wanted = possible(wanted, settings, bars, start)
+    spans = ((start, len(bars.index)),)
+    swept = sweep_spans(
+        bars, settings, wanted, spans, store=store, where=Where(scheduler, workers),
+        on_batch=on_batch,
+    )  # fmt: skip
+    found = frame_of(wanted.settings, wanted.keys, [one[0] for one in swept.outcomes])
+    found = _numbers(found, wanted.names)
+    found.attrs = {
+        "left_out": dict(wanted.left_out),
+        "first_left_out": {what: dict(one) for what, one in wanted.first_left_out.items()},
+        "known": swept.known,
+        "file": str(swept.file),
+    }
     return found
 
 
 def sweep_folder(store: Path, bars: Bars, settings: Settings, start: int) -> Path:
     "Where settings over these bars, with this code, are kept."
-    words = (bars.fingerprint(), settings.fingerprint(), cache_folder().name, str(start))
-    return Path(store) / hashlib.sha256("\0".join(words).encode()).hexdigest()[:24]
-
-
-class _alone:
-    "The folder of a sweep, held by one process; what a killed one left is removed."
-
-    def __init__(self, folder: Path) -> None:
-        self._lock, self._folder = FileLock(folder / "lock", timeout=0), folder
-
-    def __enter__(self) -> None:
-        try:
-            self._lock.acquire()
-        except Timeout:
-            raise UsageError(
-                "another process runs this sweep",
-                where=str(self._folder),
-                remedy="wait for it, or give another store",
-            ) from None
-        for path in self._folder.glob("job-*"):
-            shutil.rmtree(path, ignore_errors=True)
-        for path in self._folder.glob(".*.tmp"):
-            path.unlink(missing_ok=True)
-
-    def __exit__(self, *error: object) -> None:
-        self._lock.release()
+    return folder_of(store, bars, settings, ((start, len(bars.index)),))
 
 
 def _numbers(frame: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
@@ -399,123 +122,118 @@ def _numbers(frame: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
             frame[name] = numbers
     return frame
 
+# %% ../../nbs/engine/sweep.ipynb #e5c3bff6
+@dataclass(frozen=True)
+class Swept:
+    "What became of every setting over every span."
+
+    outcomes: list[Sequence[Outcome]]  # in the order of the plan; one a span
+    known: int  # settings that were not run again
+    file: Path  # table of all
+
+
+def sweep_spans(
+    bars: Bars,
+    settings: Settings,
+    wanted: Plan,
+    spans: Sequence[Span],  # each with a fresh account
+    *,
+    store: Path,
+    where: Where = HERE,
+    on_batch: OnBatch | None = None,  # is given what the first span brought
+) -> Swept:
+    "Backtest every setting of a plan over every span."
+    _check_spans(bars, spans)
+    kept = Kept(folder_of(store, bars, settings, spans), len(spans))
+    kept.folder.mkdir(parents=True, exist_ok=True)
+    with Alone(kept.folder):
+        kept.read()
+        left = [n for n, key in enumerate(wanted.keys) if key not in kept.done]
+        if left:
+            try:
+                _run(bars, settings, wanted, left, tuple(spans), kept, where, on_batch)
+            finally:
+                kept.write()
+        kept.merge()
+    outcomes = [kept.done[key] for key in wanted.keys]
+    return Swept(outcomes, len(wanted) - len(left), kept.table)
+
+
+def _run(
+    bars: Bars, settings: Settings, wanted: Plan, left: Sequence[int], spans: tuple[Span, ...],
+    kept: Kept, where: Where, on_batch: OnBatch | None,
+) -> None:  # fmt: skip
+    "Run what is left of a plan, and keep it."
+    days = len(day_starts(bars))
+    too_much = 8 * days * len(spans) * len(wanted) > EQUITY_BYTES
+    keys = dict(zip(map(id, wanted.settings), wanted.keys, strict=True))
+    done = len(wanted) - len(left)
+    batches, job = _prepared(bars, settings, wanted, left, spans, where.count)
+    for batch, found in _everywhere(job, batches, where, kept.folder):
+        done += len(found)
+        names = [keys[id(one)] for one in batch.settings]
+        if on_batch is not None:
+            first = [outcomes[0] for outcomes in found]
+            told = frame_of(batch.settings, names, first)
+            told["equity"] = pd.Series([one.equity for one in first], dtype=object)
+            on_batch(told, done, len(wanted))
+        kept.add(names, batch.settings, without_equity(found) if too_much else found)
+
+
+def _check_spans(bars: Bars, spans: Sequence[Span]) -> None:
+    "Refuse spans that are not within the bars, or end within a day."
+    ends = {*day_starts(bars).tolist(), len(bars.index)}
+    for start, end in spans:
+        if not 0 <= start < end <= len(bars.index) or end not in ends:
+            raise UsageError(
+                "a span lies within the bars and ends with a day",
+                where="sweep",
+                value=f"rows {start} to {end} of {len(bars.index)}",
+                remedy="end it on a first row of a day, as engine.daily.day_starts gives them",
+            )
+
+# %% ../../nbs/engine/sweep.ipynb #d2d844ad
+SMALL = 600_000_000  # bar-symbols of all settings below which threads are used
+_SCORES = ("strategy", "ensemble", "regime")  # sections that scores depend on
+
 
 def _prepared(
-    bars: Bars, settings: Settings, left: Sequence[Values], start: int, workers: int
-) -> tuple[list[Batch], Job]:
+    bars: Bars, settings: Settings, wanted: Plan, left: Sequence[int], spans: tuple[Span, ...],
+    workers: int,
+) -> tuple[list[Batch], Job]:  # fmt: skip
     "Batches of settings with equal scores beside each other, and what they share."
-    variants = Variants(settings)
-    made = [(values, variants.of(values)) for values in left]
-    grounds = {ground_key(one.settings): one.settings for _, one in made}
-    groups: dict[str, list[Values]] = {}
-    for values, one in made:
-        groups.setdefault(repr(score_key(one)), []).append(values)
+    chosen = [wanted.settings[n] for n in left]
+    groups: dict[tuple[str | None, ...], list[Values]] = {}
+    deciding = [n for n in wanted.names if n.split(".")[0].split(" ")[0] in _SCORES]
+    for values in chosen:
+        groups.setdefault(tuple(values.get(name) for name in deciding), []).append(values)
     ordered = [values for group in groups.values() for values in group]
     size = max(1, min(64, -(-len(ordered) // (8 * workers))))
     batches = [
         Batch(number, tuple(ordered[first : first + size]))
         for number, first in enumerate(range(0, len(ordered), size))
     ]
-    return batches, Job(pack(bars, list(grounds.values())), settings, start)
+    return batches, Job(pack(bars, _grounded(settings, wanted, chosen)), settings, spans)
 
 
-def _everywhere(
-    job: Job, batches: Sequence[Batch], scheduler: str | None, workers: int | None, folder: Path
-) -> Done:
+def _grounded(settings: Settings, wanted: Plan, chosen: Sequence[Values]) -> list[Settings]:
+    "A setting for each ground that is needed."
+    variants, found = Variants(settings), dict[tuple[object, ...], Settings]()
+    plain = [n for n in wanted.names if not n.startswith("strategy ")]
+    for texts in dict.fromkeys(tuple((n, v[n]) for n in plain if n in v) for v in chosen):
+        made = variants.settings(dict(texts))
+        found.setdefault(ground_key(made), made)
+    return list(found.values())
+
+
+def _everywhere(job: Job, batches: Sequence[Batch], where: Where, folder: Path) -> Done:
     "The batches where they were asked to run."
-    if scheduler is not None:
-        return by_dask(job, batches, scheduler)
-    count = min(workers or os.cpu_count() or 1, len(batches))
-    cells = job.packed.arrays["close"].size * sum(len(batch.settings) for batch in batches)
-    if workers == 1 or (workers is None and cells < SMALL) or count == 1:
+    if where.scheduler is not None:
+        return by_dask(job, batches, where.scheduler)
+    count = min(where.count, len(batches))
+    rows = sum(end - start for start, end in job.spans)
+    settings = sum(len(batch.settings) for batch in batches)
+    cells = rows * len(job.packed.symbols) * settings
+    if where.workers == 1 or (where.workers is None and cells < SMALL) or count == 1:
         return by_threads(job, batches, count)
     return by_processes(job, batches, count, folder)
-
-# %% ../../nbs/engine/sweep.ipynb #a80ab3ca
-def neighbours(
-    frame: pd.DataFrame,  # of `sweep`
-    names: Sequence[str],  # what varies
-    by: str = "sharpe",
-) -> pd.DataFrame:  # the best first, then those around it
-    "The best setting and all that are one step or less away in each key."
-    ranked = frame.dropna(subset=[by])
-    if not len(ranked):
-        return ranked
-    best = ranked.iloc[int(ranked[by].to_numpy().argmax())]
-    near = np.ones(len(ranked), bool)
-    for name in names:
-        steps = {value: place for place, value in enumerate(sorted(frame[name].unique()))}
-        places = ranked[name].map(steps).to_numpy(np.int64)
-        near &= np.abs(places - steps[best[name]]) <= 1
-    return ranked[near].sort_values(by, ascending=False, kind="stable", ignore_index=True)
-
-
-def heat_table(
-    frame: pd.DataFrame,  # of `sweep`
-    down: str,
-    across: str,
-    by: str = "sharpe",
-) -> pd.DataFrame:
-    "A figure over two keys."
-    return frame.pivot_table(index=down, columns=across, values=by, aggfunc="median")
-
-# %% ../../nbs/engine/sweep.ipynb #773f4734
-def search(
-    bars: Bars,
-    settings: Settings,
-    space: Mapping[str, Sequence[object]],  # "section.key" and the values to choose from
-    *,
-    store: Path,
-    tries: int = 100,
-    a_round: int = 10,  # settings proposed before any of them is learnt from
-    by: str = "sharpe",
-    seed: int = 1,
-    scheduler: str | None = None,
-    workers: int | None = None,
-    start: int = 0,
-    on_batch: OnBatch | None = None,
-) -> pd.DataFrame:  # a row a setting that was tried
-    "Let Optuna's sampler choose the settings."
-    import optuna
-
-    whole = plan(settings, space)
-    allowed = {identity(one) for one in whole.settings}
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    study = optuna.create_study(
-        direction="maximize", sampler=optuna.samplers.TPESampler(seed=seed, constant_liar=True)
-    )
-    tables: list[pd.DataFrame] = []
-    refused = 0
-    for first in range(0, tries, a_round):
-        asked = [_proposed(study.ask(), space) for _ in range(min(a_round, tries - first))]
-        usable = [(one, v) for one, v in asked if identity(v) in allowed]
-        for one, values in asked:
-            if identity(values) not in allowed:
-                refused += 1
-                study.tell(one, state=optuna.trial.TrialState.FAIL)
-        if not usable:
-            continue
-        chosen = list({identity(v): v for _, v in usable}.values())
-        found = sweep_plan(
-            bars, settings, planned(settings, chosen, tuple(space)), store=store,
-            scheduler=scheduler, workers=workers, start=start, on_batch=on_batch,
-        )  # fmt: skip
-        tables.append(found)
-        figure = dict(zip(found["setting"], found[by], strict=True))
-        for one, values in usable:
-            value = float(figure[identity(values)])
-            state = optuna.trial.TrialState.FAIL if np.isnan(value) else None
-            study.tell(one, None if state else value, state=state)
-    if not tables:
-        raise SettingsError("no proposal could be used", where="search", value=refused)
-    table = pd.concat(tables, ignore_index=True).drop_duplicates("setting", ignore_index=True)
-    table.attrs = {"left_out": {"contradictory proposals": refused}, "known": 0}
-    return table
-
-
-def _proposed(trial: Any, space: Mapping[str, Sequence[object]]) -> tuple[Any, Values]:
-    "A proposal as values."
-    from nifty_research.engine.sweep_plan import text_of
-
-    values = {n: trial.suggest_categorical(n, list(map(text_of, v))) for n, v in space.items()}
-    return trial, values

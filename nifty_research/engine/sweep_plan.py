@@ -10,7 +10,7 @@ import hashlib
 import itertools
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any, get_type_hints
 
 from pydantic import ValidationError
@@ -29,8 +29,10 @@ Values = Mapping[str, str]  # "section.key" and text, as the settings file has t
 _STRATEGY = "strategy "
 _VARIED = ("account", "strategy", "ensemble", "regime", "risk", "execution")
 _SEATING = ("members", "weights", "passive", "beta", "beta_on")
+_KEPT_SETTINGS = 1024
 
 
+@lru_cache(maxsize=1024)
 def split_name(
     name: str,  # "section.key"
 ) -> tuple[str, str]:
@@ -119,25 +121,49 @@ class Variants:
     ) -> None:
         self.base = base
         self._seated: dict[tuple[str, ...], tuple[Seated, ...]] = {}
+        self._known: dict[tuple[tuple[str, str], ...], Settings] = {}
 
     def of(
         self,
         values: Values,
     ) -> Variant:
         "The settings of a combination; SettingsError where they contradict each other."
-        settings = self.settings(values)
-        return Variant(settings, tuple(self._with_parameters(settings, values)))
-
-    def settings(self, values: Values) -> Settings:
-        "The base with some values changed, checked."
-        texts = {name: dict(keys) for name, keys in self.base.texts.items()}
+        own: dict[str, dict[str, str]] = {}  # of strategies
+        other: list[tuple[str, str]] = []
         for name, text in values.items():
             section, key = split_name(name)
-            texts.setdefault(section, {})[key] = text
-        models: dict[str, Any] = {}
-        for section in dict.fromkeys(split_name(name)[0] for name in values):
-            if section in SECTIONS:
-                models[section] = _checked(section, texts[section])
+            if section.startswith(_STRATEGY):
+                own.setdefault(section, {})[key] = text
+            else:
+                other.append((name, text))
+        settings = self._settings(tuple(other))
+        seats = self._with_parameters(settings, own)
+        if own:
+            texts = dict(settings.texts)
+            for section, keys in own.items():
+                texts[section] = {**texts.get(section, {}), **keys}
+            settings = dataclasses.replace(settings, texts=texts)
+        return Variant(settings, seats)
+
+    def settings(self, values: Values) -> Settings:
+        "The base with some values of its sections changed, checked."
+        return self._settings(tuple(values.items()))
+
+    def _settings(self, values: tuple[tuple[str, str], ...]) -> Settings:
+        "The same; known where asked before."
+        if values not in self._known:
+            if len(self._known) >= _KEPT_SETTINGS:
+                self._known.clear()
+            self._known[values] = self._made(values)
+        return self._known[values]
+
+    def _made(self, values: tuple[tuple[str, str], ...]) -> Settings:
+        texts = dict(self.base.texts)
+        for name, text in values:
+            section, key = split_name(name)
+            texts[section] = {**texts.get(section, {}), key: text}
+        sections = dict.fromkeys(split_name(name)[0] for name, _ in values)
+        models = {section: _checked(section, texts[section]) for section in sections}
         made = dataclasses.replace(self.base, texts=texts, **models)
         if made.risk.stop_moves >= made.execution.order_changes:
             raise SettingsError(
@@ -157,18 +183,20 @@ class Variants:
             self._seated[key] = seated(dataclasses.replace(settings, texts=texts))
         return self._seated[key]
 
-    def _with_parameters(self, settings: Settings, values: Values) -> Iterator[Seated]:
+    def _with_parameters(
+        self, settings: Settings, own: Mapping[str, Mapping[str, str]]
+    ) -> tuple[Seated, ...]:
         "Strategies with their own values, and seats under the regime's."
+        found = []
         for one in self._seats(settings):
-            own = {
-                key: _typed(one.strategy, key, text)
-                for (section, key), text in ((split_name(n), t) for n, t in values.items())
-                if section == _STRATEGY + one.strategy.name
-            }
+            texts = own.get(_STRATEGY + one.strategy.name)
             strategy: Any = one.strategy
-            strategy = dataclasses.replace(strategy, **own) if own else strategy
+            if texts:
+                values = {key: _typed(strategy, key, text) for key, text in texts.items()}
+                strategy = dataclasses.replace(strategy, **values)
             seat = seat_of(strategy, one.seat.weight, settings.regime)
-            yield Seated(strategy, seat, one.state)
+            found.append(Seated(strategy, seat, one.state))
+        return tuple(found)
 
 
 def _strategies(settings: Settings) -> dict[str, Mapping[str, str]]:
@@ -197,9 +225,15 @@ class Plan:
     names: tuple[str, ...]  # what varies
     settings: tuple[Values, ...]
     left_out: Mapping[str, int]  # contradictions and how many combinations had them
+    first_left_out: Mapping[str, Values] = dataclasses.field(default_factory=dict)  # of each
 
     def __len__(self) -> int:
         return len(self.settings)
+
+    @cached_property
+    def keys(self) -> tuple[str, ...]:
+        "Identity of each setting."
+        return tuple(map(identity, self.settings))
 
 
 def plan(
@@ -218,6 +252,7 @@ def planned(
 ) -> Plan:
     "The same for combinations that were chosen in another way."
     variants, kept, left_out = Variants(base), [], dict[str, int]()
+    first: dict[str, Values] = {}
     last: SettingsError | None = None
     for values in settings:
         try:
@@ -225,6 +260,7 @@ def planned(
             kept.append(values)
         except SettingsError as error:
             left_out[error.what] = left_out.get(error.what, 0) + 1
+            first.setdefault(error.what, values)
             last = error
     if not kept and last is not None:
         raise SettingsError(
@@ -233,7 +269,7 @@ def planned(
             value=last.value,
             remedy=last.remedy,
         )
-    return Plan(names, tuple(kept), left_out)
+    return Plan(names, tuple(kept), left_out, first)
 
 
 def _check_grid(base: Settings, grid: Mapping[str, Sequence[object]]) -> None:

@@ -30,6 +30,7 @@ from nifty_research.engine.exposure import (
 )
 from .trades import trades_of
 from ..statistics.luck import Luck, luck_of
+from ..statistics.permutation import Permutation
 from ..statistics.random_entry import RandomEntry, random_entry
 from nifty_research.statistics.ratios import (
     ReturnFigures,
@@ -41,7 +42,7 @@ from ..strategies.contract import Indicators
 from ..strategies.regime import RegimeRule
 
 # %% auto #0
-__all__ = ['Tried', 'Origin', 'TearSheet', 'held_returns', 'tear_sheet_of', 'verdict', 'headline']
+__all__ = ['Tried', 'Order', 'Origin', 'TearSheet', 'held_returns', 'tear_sheet_of', 'verdict', 'headline']
 
 # %% ../../nbs/engine/tear_sheet.ipynb #d96cacd5
 @dataclass(frozen=True, eq=False)
@@ -51,6 +52,20 @@ class Tried:
     trials: int = 1  # this one among them
     deviation: float | None = None  # of their Sharpe ratios, per day; None: not known
     variants: Floats | None = None  # (D, V) daily returns; None: not known
+    note: str = "daily returns of other variants are not known"  # why there are no more of them
+
+    @property
+    def compared(self) -> int:
+        "Variants whose daily returns can be laid beside each other."
+        return 0 if self.variants is None else int(self.variants.shape[1])
+
+
+@dataclass(frozen=True, eq=False)
+class Order:
+    "What is left where the bars have no order in time."
+
+    test: Permutation | None = None  # of yearly Sharpe ratios; None: not asked
+    note: str = "the strategy was not run again"  # why not
 
 
 @dataclass(frozen=True)
@@ -83,6 +98,7 @@ class TearSheet:
     origin: Origin
     luck: Luck | None  # None: too few days, or nothing was traded
     entries: RandomEntry | None  # None: no trade was closed
+    order: Order  # the same strategy on the same bars in other orders
 
     @cached_property
     def days(self) -> tuple[date, ...]:
@@ -217,6 +233,7 @@ def tear_sheet_of(
     index: Floats | None = None,  # (D) returns to compare with; None: all shares, held
     index_name: str = "all shares, held",
     tried: Tried = Tried(),
+    order: Order = Order(),
     origin: Origin = Origin(),
     draws: int = 1000,  # of bootstrap and random entries; 0: neither
 ) -> TearSheet:
@@ -254,6 +271,7 @@ def tear_sheet_of(
         origin=origin,
         luck=_luck(daily, tried, draws) if draws else None,
         entries=_entries(bars, daily, closed, draws) if draws else None,
+        order=order,
     )
 
 # %% ../../nbs/engine/tear_sheet.ipynb #af08b9a3
@@ -271,7 +289,7 @@ def verdict(sheet: TearSheet) -> str:
 
 def headline(sheet: TearSheet) -> dict[str, Any]:  # fractions, rupees, counts
     "The figures that everybody asks for first, by name."
-    days, trades, luck = sheet.figures, sheet.trade_figures, sheet.luck
+    days, trades = sheet.figures, sheet.trade_figures
     told: dict[str, Any] = {"net_inr": sheet.net / 100, "gross_inr": sheet.gross / 100}
     told["charges_inr"] = sheet.charges / 100
     told |= {name: getattr(days, name) for name in (
@@ -288,10 +306,23 @@ def headline(sheet: TearSheet) -> dict[str, Any]:  # fractions, rupees, counts
         sheet.index_figures.total,
         sheet.index_figures.sharpe,
     )
-    told["trials"] = sheet.tried.trials if luck is None else luck.trials
-    told["deflated_sharpe"] = None if luck is None else luck.deflated
-    told["sharpe_range"] = None if luck is None else luck.histories.interval("sharpe", luck.level)
-    overfit = None if luck is None else luck.overfit
-    told["overfitting_probability"] = None if overfit is None else overfit.probability
-    told["random_entry_p"] = None if sheet.entries is None else sheet.entries.p_value
-    return told
+    return told | _luck_figures(sheet)
+
+
+def _luck_figures(sheet: TearSheet) -> dict[str, Any]:
+    "What luck had to do with it; None where a question could not be asked."
+    luck, order, entries = sheet.luck, sheet.order.test, sheet.entries
+    overfit, check = (None, None) if luck is None else (luck.overfit, luck.check)
+    return {
+        "trials": sheet.tried.trials if luck is None else luck.trials,
+        "variants_compared": sheet.tried.compared,
+        "probabilistic_sharpe": None if luck is None else luck.probabilistic,
+        "deflated_sharpe": None if luck is None else luck.deflated,
+        "years_needed": None if luck is None else luck.years_needed,
+        "sharpe_range": None if luck is None else luck.histories.interval("sharpe", luck.level),
+        "overfitting_probability": None if overfit is None else overfit.probability,
+        "reality_check_p": None if check is None else check.white,
+        "superior_ability_p": None if check is None else check.consistent,
+        "random_entry_p": None if entries is None else entries.p_value,
+        "permutation_p": None if order is None else order.p_value,
+    }

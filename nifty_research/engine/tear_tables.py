@@ -5,8 +5,8 @@
 # %% ../../nbs/engine/tear_tables.ipynb #85dc8deb
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -20,8 +20,8 @@ from ..statistics.ratios import PERIODS_A_YEAR
 from ..strategies.regime import Regime
 
 # %% auto #0
-__all__ = ['GROUPS', 'month_table', 'group_table', 'cost_table', 'rolling_window', 'rolling_table', 'assumptions', 'luck_table',
-           'tables']
+__all__ = ['GROUPS', 'Line', 'month_table', 'group_table', 'cost_table', 'rolling_window', 'rolling_table', 'assumptions',
+           'luck_table', 'tables']
 
 # %% ../../nbs/engine/tear_tables.ipynb #6521fd46
 def month_table(
@@ -185,31 +185,77 @@ def assumptions(sheet: TearSheet) -> list[str]:
     return lines
 
 
-def luck_table(sheet: TearSheet) -> pd.DataFrame:
-    "What the statistics say of the record, one line a question."
-    rows: list[tuple[str, Any]] = [("variants tried", sheet.tried.trials)]
-    if (luck := sheet.luck) is not None:
-        low, high = luck.histories.interval("sharpe", luck.level)
-        rows = [
-            ("variants tried", luck.trials),
-            ("Sharpe ratio of the luckiest without edge", luck.luckiest),
-            ("probability of a Sharpe ratio above 0", luck.probabilistic),
-            ("probability of one above the luckiest's (deflated)", luck.deflated),
-            (f"Sharpe ratio in {luck.level:.0%} of redrawn histories, from", low),
-            ("to", high),
-            ("share of redrawn histories that lose", luck.histories.loss_probability),
-            ("years of record", luck.record_seen.observations / luck.periods_a_year),
-            ("years needed to tell it from 0", luck.years_needed),
+Line = tuple[str, float, str]  # question, answer or NaN, and what to know of it
+
+
+def _record_lines(sheet: TearSheet) -> list[Line]:
+    "What the number of tries and the length of the record make of it."
+    luck = sheet.luck
+    if luck is None:
+        return [("variants tried", sheet.tried.trials, "fewer than 20 days, or nothing was traded")]
+    low, high = luck.histories.interval("sharpe", luck.level)
+    redrawn = f"Sharpe ratio in {luck.level:.0%} of redrawn histories"
+    draws = f"{len(luck.histories.drawn['sharpe']):,} histories, blocks of days"
+    years = luck.record_seen.observations / luck.periods_a_year
+    never = "; it lost: no length would do" if math.isinf(luck.years_needed) else ""
+    return [
+        ("variants tried", luck.trials, "of this family, by anybody, on any day: nifty trials"),
+        ("Sharpe ratio of the luckiest without edge", luck.luckiest, ""),
+        ("probability of a Sharpe ratio above 0", luck.probabilistic, "probabilistic Sharpe ratio"),
+        ("and of one above the luckiest's", luck.deflated, "deflated Sharpe ratio"),
+        (f"{redrawn}, from", low, draws),
+        ("to", high, ""),
+        ("share of redrawn histories that lose", luck.histories.loss_probability, draws),
+        ("years of record", years, ""),
+        ("years needed to tell it from 0", luck.years_needed, f"at {luck.level:.0%}{never}"),
+    ]
+
+
+def _choice_lines(sheet: TearSheet) -> list[Line]:
+    "Whether choosing this variant meant anything."
+    luck, tried = sheet.luck, sheet.tried
+    overfit, check = (None, None) if luck is None else (luck.overfit, luck.check)
+    several = f"{tried.compared:,} variants" + (f"; {tried.note}" if tried.note else "")
+    halved = tried.note if tried.compared < 2 else "too few days to halve"
+    if overfit is not None:
+        halved = f"{len(overfit.ranks):,} halvings of {several}"
+    drawn = tried.note if check is None else several
+    chosen = math.nan if overfit is None else overfit.probability
+    white, hansen = (math.nan, math.nan) if check is None else (check.white, check.consistent)
+    return [
+        ("the best of one half is below the middle of the other", chosen, f"overfitting; {halved}"),
+        ("luck gives the best of as many as much", white, f"White's reality check; {drawn}"),
+        ("the same, poor variants not counted", hansen, f"superior predictive ability; {drawn}"),
+    ]
+
+
+def _timing_lines(sheet: TearSheet) -> list[Line]:
+    "Whether being there at these moments meant anything."
+    entries, order = sheet.entries, sheet.order
+    lines: list[Line] = []
+    if entries is None:
+        lines.append(("how often random moments do as well", math.nan, "no trade was closed"))
+    else:
+        held = f"{len(entries.drawn):,} draws, each trade held as long"
+        lines += [
+            ("mean return of a trade, before charges", entries.observed, ""),
+            ("the same trades at random moments", float(entries.drawn.mean()), held),
+            ("how often random moments do as well", entries.p_value, held),
         ]
-        if luck.overfit is not None:
-            rows.append(("probability of overfitting", luck.overfit.probability))
-        if luck.check is not None:
-            rows.append(("reality check", luck.check.consistent))
-    if (entries := sheet.entries) is not None:
-        rows.append(("mean return of a trade, before charges", entries.observed))
-        rows.append(("the same trades at random moments", float(entries.drawn.mean())))
-        rows.append(("how often random moments do as well", entries.p_value))
-    return pd.DataFrame(rows, columns=["question", "answer"])
+    if (test := order.test) is None:
+        return [*lines, ("how often bars without order do as well", math.nan, order.note)]
+    runs = f"the whole backtest on {len(test.drawn)} other orders of the bars"
+    return [
+        *lines,
+        ("Sharpe ratio on bars without order", float(test.drawn.mean()), runs),
+        ("how often bars without order do as well", test.p_value, f"permutation test; {runs}"),
+    ]
+
+
+def luck_table(sheet: TearSheet) -> pd.DataFrame:
+    "What the statistics say of the record, one line a question; why where they cannot."
+    rows = [*_record_lines(sheet), *_choice_lines(sheet), *_timing_lines(sheet)]
+    return pd.DataFrame(rows, columns=["question", "answer", "how"]).astype({"answer": float})
 
 
 def tables(sheet: TearSheet) -> dict[str, pd.DataFrame]:

@@ -8,14 +8,12 @@ from __future__ import annotations
 import json
 import math
 import os
-import threading
 from collections import deque
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 from sqlalchemy import Connection, Engine, Row, func, insert, select
@@ -35,13 +33,16 @@ from nifty_research.ledger.store import (
     store_errors,
     writing_engine,
 )
+from .store_file import StoreFile
 
 # %% auto #0
 __all__ = ['Journal']
 
 # %% ../../nbs/ledger/journal.ipynb #6c84df02
-class Journal:
+class Journal(StoreFile):
     "Append-only, hash-chained events of one account."
+
+    kind = "journal"
 
     def __init__(
         self,
@@ -54,17 +55,13 @@ class Journal:
         reader: Engine,
     ) -> None:
         "Use `Journal.open` or `Journal.read_only` instead."
-        self.path = path
+        super().__init__(path, writer=writer, reader=reader)
         self.account = account
         self._clock = clock
         self._wall = wall
         self._row = AccountRow(path, account, wall)
-        self._lock = threading.RLock()
         self._waiting: deque[_Wanted] = deque()
         self._process = os.getpid()
-        self._reader = reader
-        self._writer = writer
-        self._connection = writer.connect() if writer is not None else None
         self._epoch: int | None = None
 
     @classmethod
@@ -114,28 +111,7 @@ class Journal:
         wall = WallClock()
         return cls(path, account, clock=wall, wall=wall, writer=None, reader=reader)
 
-    def close(self) -> None:
-        "Close the file; a lease that is still held runs out by itself."
-        with self._lock:
-            if self._connection is not None:
-                self._connection.close()
-                self._connection = None
-            if self._writer is not None:
-                self._writer.dispose()
-            self._reader.dispose()
-
-    def __enter__(self) -> Journal:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
-
-    # -- lease
+    # -- lease; one that is still held when the file is closed runs out by itself
 
     @property
     def epoch(self) -> int | None:
@@ -378,28 +354,14 @@ class Journal:
     # -- inside
 
     def _writing(self) -> Connection:
-        if self._writer is None:
-            raise UsageError(
-                "this journal was opened for reading",
-                where=str(self.path),
-                remedy="Use Journal.open.",
-            )
-        if self._connection is None:
-            raise JournalError("the journal is closed", where=str(self.path))
+        connection = super()._writing()
         self._require_own_process()
-        return self._connection
-
-    @contextmanager
-    def _transaction(self) -> Iterator[Connection]:
-        with self._lock, store_errors(self.path):
-            connection = self._writing()
-            with connection.begin():
-                yield connection
+        return connection
 
     @contextmanager
     def _reading(self) -> Iterator[Connection]:
         self._require_own_process()
-        with store_errors(self.path), self._reader.connect() as connection:
+        with super()._reading() as connection:
             yield connection
 
     def _require_own_process(self) -> None:

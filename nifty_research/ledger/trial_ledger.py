@@ -9,32 +9,37 @@ import getpass
 import math
 import os
 import socket
-import threading
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
-from types import TracebackType
 
-from sqlalchemy import Connection, Engine, insert, select
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import Engine, insert, select
 
 from ..core.clock import Clock, WallClock
-from ..core.errors import StoreUnavailableError, UsageError
+from ..core.errors import StoreUnavailableError
 from nifty_research.ledger.store import (
     reading_engine,
     refuse_network,
     store_errors,
     writing_engine,
 )
+from .store_file import StoreFile
 from nifty_research.ledger.trial_table import (
     AGAIN,
+    DAYS,
+    RETURNS,
     TRIALS,
     entry_of_row,
+    kept_returns,
     known_ratios,
     later_row,
     new_row,
     prepare_trials,
     require_trials,
+    returns_rows,
 )
 from .trials import Entry, Family, Trial, family_of
 
@@ -67,8 +72,10 @@ class Recorded:
     differing: tuple[str, ...] = ()  # Keys whose result is another one than before
 
 
-class TrialLedger:
+class TrialLedger(StoreFile):
     "The trials of all families in one file."
+
+    kind = "trial ledger"
 
     def __init__(
         self,
@@ -79,12 +86,8 @@ class TrialLedger:
         reader: Engine,
     ) -> None:
         "Use `TrialLedger.open` or `TrialLedger.read_only` instead."
-        self.path = path
+        super().__init__(path, writer=writer, reader=reader)
         self._clock = clock
-        self._lock = threading.Lock()
-        self._writer = writer
-        self._reader = reader
-        self._connection = writer.connect() if writer is not None else None
 
     @classmethod
     def open(
@@ -120,27 +123,6 @@ class TrialLedger:
             require_trials(connection, path)
         return cls(path, clock=WallClock(), writer=None, reader=reader)
 
-    def close(self) -> None:
-        "Close the file."
-        with self._lock:
-            if self._connection is not None:
-                self._connection.close()
-                self._connection = None
-            if self._writer is not None:
-                self._writer.dispose()
-            self._reader.dispose()
-
-    def __enter__(self) -> TrialLedger:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
-
     def record(
         self,
         trials: Iterable[Trial],
@@ -150,7 +132,7 @@ class TrialLedger:
         "Write trials down in one transaction; those that are there already are not counted again."
         given = {trial.key: trial for trial in trials}
         who, now = by or whoami(), self._clock.now().isoformat(timespec="seconds")
-        with self._writing() as connection:
+        with self._transaction() as connection:
             before = known_ratios(connection, list(given))
             new = [new_row(trial, who, now) for key, trial in given.items() if key not in before]
             again = [later_row(trial, now) for key, trial in given.items() if key in before]
@@ -158,6 +140,9 @@ class TrialLedger:
                 connection.execute(insert(TRIALS), new)
             if again:
                 connection.execute(AGAIN, again)
+            for table, rows in zip((DAYS, RETURNS), returns_rows(given.values()), strict=True):
+                if rows:  # What was kept first stays
+                    connection.execute(insert(table).prefix_with("OR IGNORE"), rows)
         return Recorded(len(new), len(again), _differing(given, before))
 
     def families(self) -> list[Family]:
@@ -171,31 +156,24 @@ class TrialLedger:
         "One family with its counts; zero trials where nothing was tried."
         return family_of(name, self.entries(name))
 
+    def returns(
+        self,
+        family: str,
+        days: Sequence[date],  # increasing
+        *,
+        most: int = 500,  # variants; of more an even part is given
+    ) -> tuple[list[str], NDArray[np.float64]]:  # keys of trials, (D, V) net returns
+        "Daily returns of the variants of a family that were kept, and cover every day asked for."
+        wanted = np.array([day.toordinal() for day in days], np.int32)
+        with self._reading() as connection:
+            return kept_returns(connection, family, wanted, most)
+
     def entries(self, family: str) -> list[Entry]:
         "The trials of a family, the best first, those without result last."
         rows = select(TRIALS).where(TRIALS.c.family == family).order_by(TRIALS.c.first_time)
         with self._reading() as connection:
             found = [entry_of_row(row) for row in connection.execute(rows)]
         return sorted(found, key=_from_best)
-
-    @contextmanager
-    def _writing(self) -> Iterator[Connection]:
-        "One transaction, whose lock is taken at once."
-        with self._lock, store_errors(self.path, "trial ledger"):
-            if self._connection is None:
-                raise UsageError(
-                    "this trial ledger is open for reading only, or closed",
-                    where=str(self.path),
-                    remedy="Use TrialLedger.open.",
-                )
-            with self._connection.begin():
-                yield self._connection
-
-    @contextmanager
-    def _reading(self) -> Iterator[Connection]:
-        "A connection that can only ask."
-        with store_errors(self.path, "trial ledger"), self._reader.connect() as connection:
-            yield connection
 
 
 def _from_best(entry: Entry) -> float:

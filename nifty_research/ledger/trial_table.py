@@ -5,16 +5,21 @@
 # %% ../../nbs/ledger/trial_table.ipynb #9f731c17
 from __future__ import annotations
 
+import hashlib
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from sqlalchemy import (
     Column,
     Connection,
     Float,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     Row,
     String,
@@ -31,7 +36,8 @@ from .trials import Entry, Trial, canonical
 from ..statistics.sharpe import Seen
 
 # %% auto #0
-__all__ = ['TRIALS', 'AGAIN', 'prepare_trials', 'require_trials', 'new_row', 'later_row', 'known_ratios', 'entry_of_row']
+__all__ = ['TRIALS', 'DAYS', 'RETURNS', 'AGAIN', 'prepare_trials', 'require_trials', 'new_row', 'later_row', 'known_ratios',
+           'returns_rows', 'kept_returns', 'entry_of_row']
 
 # %% ../../nbs/ledger/trial_table.ipynb #aad6fd3b
 _METADATA = MetaData()
@@ -59,7 +65,22 @@ TRIALS = Table(
     Index("trials_by_family", "family"),
 )
 
-_SCHEMA_VERSION = 1  # PRAGMA user_version
+DAYS = Table(
+    "days",
+    _METADATA,
+    Column("of_days", String, primary_key=True),  # Hash of the ordinals
+    Column("ordinals", LargeBinary, nullable=False),  # int32, little end first
+)
+
+RETURNS = Table(
+    "returns",
+    _METADATA,
+    Column("key", String, primary_key=True),  # Of the trial
+    Column("of_days", String, nullable=False),
+    Column("returns", LargeBinary, nullable=False),  # float32, little end first
+)
+
+_SCHEMA_VERSION = 2  # PRAGMA user_version; version 1 had no returns
 _NO_DELETE = (
     "CREATE TRIGGER trials_no_delete BEFORE DELETE ON trials "
     "BEGIN SELECT RAISE(ABORT, 'the trial ledger is append-only'); END"
@@ -76,6 +97,10 @@ def prepare_trials(connection: Connection, path: Path) -> None:
         if version == 0 and tables == 0:
             _METADATA.create_all(connection)
             connection.exec_driver_sql(_NO_DELETE)
+        elif version == 1:
+            require_trials(connection, path)
+            _METADATA.create_all(connection, [DAYS, RETURNS])
+        if tables == 0 or version == 1:
             connection.exec_driver_sql(f"PRAGMA user_version={_SCHEMA_VERSION}")
         require_trials(connection, path)
 
@@ -86,7 +111,7 @@ def require_trials(connection: Connection, path: Path) -> None:
     named = connection.exec_driver_sql(
         "SELECT count(*) FROM sqlite_master WHERE name = 'trials'"
     ).scalar_one()
-    if version != _SCHEMA_VERSION or not named:
+    if version not in (1, _SCHEMA_VERSION) or not named:
         raise CorruptStateError(
             "the file is no trial ledger, or one of another version",
             where=str(path),
@@ -139,6 +164,50 @@ def known_ratios(connection: Connection, keys: list[str]) -> dict[str, float | N
         page = select(TRIALS.c.key, TRIALS.c.sharpe).where(TRIALS.c.key.in_(keys[at : at + _PAGE]))
         found |= {row.key: row.sharpe for row in connection.execute(page)}
     return found
+
+
+def returns_rows(
+    trials: Iterable[Trial],
+) -> tuple[list[dict[str, object]], list[dict[str, object]]]:  # of DAYS, of RETURNS
+    "Rows of the daily returns that are kept, their days once."
+    days: dict[str, bytes] = {}
+    returns: list[dict[str, object]] = []
+    for trial in trials:
+        if trial.daily is not None:
+            ordinals = trial.daily.days.astype("<i4").tobytes()
+            of_days = hashlib.sha256(ordinals).hexdigest()[:32]
+            days[of_days] = ordinals
+            values = trial.daily.returns.astype("<f4").tobytes()
+            returns.append({"key": trial.key, "of_days": of_days, "returns": values})
+    return [{"of_days": one, "ordinals": text} for one, text in days.items()], returns
+
+
+def kept_returns(
+    connection: Connection,
+    family: str,
+    wanted: NDArray[np.int32],  # (D,) ordinals of days, increasing
+    most: int,  # variants
+) -> tuple[list[str], NDArray[np.float64]]:  # keys, (D, V)
+    "Returns of the trials of a family that have every day wanted; of many an even part."
+    tables = connection.exec_driver_sql("SELECT count(*) FROM sqlite_master WHERE name = 'returns'")
+    places: dict[str, NDArray[np.int64]] = {}
+    if tables.scalar_one() and len(wanted):
+        for row in connection.execute(select(DAYS)):
+            there = np.frombuffer(row.ordinals, "<i4")
+            at = np.searchsorted(there, wanted)
+            if at[-1] < len(there) and (there[at] == wanted).all():
+                places[row.of_days] = at
+    found = select(RETURNS.c.key, RETURNS.c.of_days).join(TRIALS, TRIALS.c.key == RETURNS.c.key)
+    found = found.where(TRIALS.c.family == family).order_by(RETURNS.c.key)
+    rows = [row for row in connection.execute(found) if row.of_days in places] if places else []
+    step = max(1, -(-len(rows) // most))  # Keys are hashes: every n-th is a fair part
+    columns = []
+    for row in rows[::step]:
+        one = select(RETURNS.c.returns).where(RETURNS.c.key == row.key)
+        values = np.frombuffer(connection.execute(one).scalar_one(), "<f4")
+        columns.append(values[places[row.of_days]].astype(np.float64))
+    table = np.stack(columns, axis=1) if columns else np.zeros((len(wanted), 0))
+    return [row.key for row in rows[::step]], table
 
 
 def entry_of_row(row: Row[Any]) -> Entry:

@@ -9,15 +9,19 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import date
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from ..core.errors import DataError
 from ..statistics.ratios import PERIODS_A_YEAR
 from ..statistics.sharpe import Seen, deflated_sharpe, luckiest_sharpe
 
 # %% auto #0
-__all__ = ['canonical', 'Trial', 'Entry', 'Family', 'family_of']
+__all__ = ['canonical', 'DayReturns', 'Trial', 'Entry', 'Family', 'family_of']
 
 # %% ../../nbs/ledger/trials.ipynb #5660a836
 def _plain(value: object) -> object:
@@ -48,6 +52,33 @@ def canonical(
     return json.dumps(_plain(value), sort_keys=True, ensure_ascii=False, separators=(",", ":"))
 
 
+@dataclass(frozen=True, eq=False)
+class DayReturns:
+    "Net returns of a variant, day by day."
+
+    days: NDArray[np.int32]  # (D,) ordinals, increasing
+    returns: NDArray[np.float32]  # (D,)
+
+    @classmethod
+    def of(
+        cls,
+        days: Sequence[date],
+        returns: Sequence[float] | NDArray[Any],
+    ) -> DayReturns:
+        "Returns with their days."
+        found = cls(
+            np.array([day.toordinal() for day in days], np.int32), np.asarray(returns, np.float32)
+        )
+        if found.days.shape != found.returns.shape or not np.isfinite(found.returns).all():
+            raise DataError(
+                "a record is one finite return a day",
+                where="DayReturns",
+                value=f"{found.returns.shape} returns, {found.days.shape} days",
+                remedy="give daily net returns, 0.0 where nothing was held",
+            )
+        return found
+
+
 @dataclass(frozen=True)
 class Trial:
     "A variant on data, and what it showed once that is known."
@@ -60,6 +91,7 @@ class Trial:
     source: str = ""  # What ran it: sweep, report, backtest
     result: Seen | None = None  # Of its net returns; None: not known yet
     periods_a_year: float = PERIODS_A_YEAR  # Observations a year
+    daily: DayReturns | None = field(default=None, compare=False, repr=False)  # None: not kept
 
     def __post_init__(self) -> None:
         for name, text in (("family", self.family), ("data", self.data)):
@@ -78,7 +110,10 @@ class Trial:
     @property
     def variant(self) -> str:
         "What was tried, whatever it was tried on: 32 hexadecimal digits."
-        return _digest(self.family, canonical(self.parameters), self.settings, self.code)
+        own = self.parameters
+        if self.settings:  # Their hash covers what is named section.key
+            own = {name: value for name, value in own.items() if "." not in name}
+        return _digest(self.family, canonical(own), self.settings, self.code)
 
     @property
     def key(self) -> str:

@@ -7,20 +7,23 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from statistics import NormalDist
 
 import numpy as np
 
 from ..core.errors import DataError
 from ..data.bars import FloatArray
 from nifty_research.risk.value_at_risk import (
+    Moments,
     Tail,
     checked_confidences,
+    cornish_fisher_tail,
     student_quantile,
     tails_of,
 )
 
 # %% auto #0
-__all__ = ['Components', 'formula_components', 'scenario_components']
+__all__ = ['Components', 'formula_components', 'cornish_fisher_components', 'scenario_components']
 
 # %% ../../nbs/risk/components.ipynb #dd9c1988
 @dataclass(frozen=True)
@@ -32,6 +35,9 @@ class Components:
     conditional: FloatArray  # (shares,): parts that add up to the total's CVaR
     marginal: FloatArray  # (shares,): change of VaR for one more rupee held
     incremental: FloatArray  # (shares,): change of VaR when the holding is bought, the rest given
+
+
+_NORMAL = NormalDist()
 
 # %% ../../nbs/risk/components.ipynb #795bfaf3
 def formula_components(
@@ -64,6 +70,94 @@ def formula_components(
     without = quantile.value_at_risk * np.sqrt(left) - (float(mean @ values) - mean * values)
     total = Tail(float(parts.sum()), float(beyond.sum()))
     return Components(total, parts, beyond, marginal, total.value_at_risk - without)
+
+# %% ../../nbs/risk/components.ipynb #f9761230
+def _moments(
+    profits: FloatArray,  # (days, portfolios)
+) -> list[Moments]:
+    "Moments of several samples; Student's degrees are not asked."
+    mean, centred = profits.mean(axis=0), profits - profits.mean(axis=0)
+    second = (centred**2).mean(axis=0)
+    spread = np.where(second > 0.0, second, np.nan)
+    skew, kurtosis = (centred**3).mean(axis=0), (centred**4).mean(axis=0)
+    deviation = profits.std(axis=0, ddof=1)
+    columns = (mean, deviation, skew / spread**1.5, kurtosis / spread**2 - 3.0)
+    table = np.stack(columns, axis=1).tolist()
+    return [Moments(m, d, s, k, math.inf) for m, d, s, k in table]
+
+
+def _moment_slopes(
+    returns: FloatArray,  # (days, shares)
+    whole: FloatArray,  # (days,) profits of the portfolio
+    moments: Moments,  # of them
+) -> tuple[FloatArray, FloatArray, FloatArray]:  # (shares,) each
+    "Change of deviation, skew and kurtosis for one more rupee held."
+    centred, each = whole - whole.mean(), returns - returns.mean(axis=0)
+    second = float((centred**2).mean())
+    two, three, four = (k * (centred ** (k - 1)) @ each / len(whole) for k in (2, 3, 4))
+    return (
+        moments.deviation * two / (2.0 * second),
+        three / second**1.5 - 1.5 * moments.skew * two / second,
+        four / second**2 - 2.0 * (moments.kurtosis + 3.0) * two / second,
+    )
+
+
+def _bent_slope(
+    moments: Moments,
+    slopes: tuple[FloatArray, FloatArray, FloatArray],  # of deviation, skew and kurtosis
+    powers: tuple[float, float, float],  # of the normal quantile, or their means beyond it
+    horizon: int,
+) -> FloatArray:  # (shares,)
+    "Change of deviation times the bent quantile for one more rupee held."
+    first, second, third = powers
+    root = math.sqrt(horizon)
+    skew, kurtosis = moments.skew / root, moments.kurtosis / horizon
+    by_skew = (second - 1.0) / 6.0 - skew * (2.0 * third - 5.0 * first) / 18.0
+    by_kurtosis = (third - 3.0 * first) / 24.0
+    bent = (
+        first
+        + skew * (second - 1.0) / 6.0
+        + kurtosis * by_kurtosis
+        - skew**2 * (2.0 * third - 5.0 * first) / 36.0
+    )
+    of_deviation, of_skew, of_kurtosis = slopes
+    turned = of_skew / root * by_skew + of_kurtosis / horizon * by_kurtosis
+    return np.asarray(root * (of_deviation * bent + moments.deviation * turned), np.float64)
+
+
+def cornish_fisher_components(
+    returns: FloatArray,  # (days, shares), simple, of one day
+    values: FloatArray,  # (shares,): rupees held
+    confidence: float = 0.99,
+    *,
+    horizon: int = 1,  # Days
+) -> Components:
+    "Parts of the VaR and CVaR whose quantile bends with skew and kurtosis."
+    checked_confidences((confidence,))
+    profits = returns * values
+    whole = profits.sum(axis=1)
+    moments = _moments(whole[:, None])[0]
+    total = cornish_fisher_tail(moments, confidence, horizon)
+    if not math.isfinite(total.value_at_risk):
+        raise DataError(
+            "skew and kurtosis are beyond what the Cornish-Fisher expansion can bend",
+            where="components",
+            value=f"skew {moments.skew:.2f}, excess kurtosis {moments.kurtosis:.2f}",
+            remedy="take the parts of the historical or simulated VaR",
+        )
+    slopes = _moment_slopes(returns, whole, moments)
+    below = _NORMAL.inv_cdf(1.0 - confidence)
+    density = _NORMAL.pdf(below) / (1.0 - confidence)
+    at = (below, below**2, below**3)
+    past = (-density, 1.0 - below * density, -(below**2 + 2.0) * density)
+    mean = returns.mean(axis=0) * horizon
+    marginal = -_bent_slope(moments, slopes, at, horizon) - mean
+    beyond = -_bent_slope(moments, slopes, past, horizon) - mean
+    others = _moments(whole[:, None] - profits)
+    without = [cornish_fisher_tail(one, confidence, horizon).value_at_risk for one in others]
+    return Components(
+        total, values * marginal, values * beyond, marginal, total.value_at_risk - np.array(without)
+    )
 
 # %% ../../nbs/risk/components.ipynb #c942d97e
 _NEIGHBOURS = 0.2  # Ranks on each side that count, as a share of those beyond the quantile

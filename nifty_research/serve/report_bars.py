@@ -17,13 +17,16 @@ from ..core.errors import MissingDataError, UsageError
 from ..core.settings import Settings
 from ..data.action_lists import read_actions
 from ..data.adjustment import factors
-from ..data.bars import COLUMNS, ZONE, Bars
+from ..data.bars import COLUMNS, ZONE, Bars, FloatArray
 from ..data.files import read_bars
 from ..data.measured import bars_of_file, lines_of_file
 from ..data.store import BarStore
 from ..data.synthetic import synthetic_bars
 from ..data.synthetic_daily import adjusted_bars, synthetic_daily
+from ..engine.bar_flags import Delisting, flag_delistings
+from ..engine.feasible import without_bars
 from ..market.calendar import sessions
+from ..market.members import current_symbol
 from ..market.rules import subjects
 from ..session.market import universe
 
@@ -44,6 +47,8 @@ class ReportBars:
     start: int
     source: str  # In words
     notes: tuple[str, ...]
+    actions: pd.DataFrame | None = None  # What happens overnight to who holds these bars' shares
+    delisted: tuple[Delisting, ...] = ()  # Shares whose bars end long before the others'
 
     @property
     def traded(self) -> Bars:
@@ -74,7 +79,23 @@ def _row_of(bars: Bars, day: date) -> int:
 _SETTLING = {True: 500, False: 2}  # Days before the first: of daily bars, of shorter ones
 
 
-def _from_first_day(bars: Bars, wanted: Wanted, source: str, notes: Sequence[str]) -> ReportBars:
+def _gone(cut: Bars, first: int) -> tuple[tuple[Delisting, ...], list[str]]:
+    "Shares that trade no more or not at all, and what to say of them."
+    gone = flag_delistings(np.zeros(cut.shape, np.uint8), cut)
+    gone = tuple(one for one in gone if one.last >= cut.index[first].date())
+    said = [f"{one}: what is held of it then is sold at its last price" for one in gone]
+    if absent := without_bars(cut, first):
+        said.append(f"without a bar, so never traded: {', '.join(absent)}")
+    return gone, said
+
+
+def _from_first_day(
+    bars: Bars,
+    wanted: Wanted,
+    source: str,
+    notes: Sequence[str],
+    actions: pd.DataFrame | None = None,
+) -> ReportBars:
     "The bars with as many before the first day as indicators need to settle."
     known = first_charged_day()
     days = bars.days()
@@ -88,7 +109,9 @@ def _from_first_day(bars: Bars, wanted: Wanted, source: str, notes: Sequence[str
         )
     before = [day for day in days if day < first][-_SETTLING[bars.interval_minutes == DAY] :]
     cut = bars.rows(_row_of(bars, before[0] if before else first), len(bars.index))
-    return ReportBars(cut, _row_of(cut, first), source, tuple(notes))
+    row = _row_of(cut, first)
+    gone, said = _gone(cut, row)
+    return ReportBars(cut, row, source, (*notes, *said), actions, gone)
 
 # %% ../../nbs/serve/report_bars.ipynb #568a4e63
 _MADE_DAYS, _MADE_YEARS = 40, 5
@@ -136,17 +159,31 @@ def _file_minutes(lines: pd.DataFrame) -> int:
     return DAY if steps.empty else min(int(steps.mode().iloc[0]), DAY)
 
 
-def _without_splits(bars: Bars, actions: Path) -> Bars:
-    "Raw daily bars with splits, bonuses and the like taken out, on the grid of paise."
+def _dividends(
+    actions: pd.DataFrame,  # ACTION_COLUMNS
+    bars: Bars,
+    price: FloatArray,  # (T, N) that raw prices were multiplied by
+) -> pd.DataFrame:
+    "The dividends in rupees of the adjusted share, which is what an account on such bars holds."
+    paid = actions[actions["kind"] == "dividend"]
+    places = {current_symbol(symbol): place for place, symbol in enumerate(bars.symbols)}
+    column = paid["symbol"].map(lambda name: places.get(current_symbol(name), -1)).to_numpy()
+    days = np.array(bars.days(), "datetime64[D]")
+    row = np.searchsorted(days, paid["ex_date"].to_numpy("datetime64[D]"))
+    known = (column >= 0) & (row < len(days))
+    scale = price[row[known], column[known].astype(np.int64)]
+    return paid[known].assign(amount_inr=paid.loc[known, "amount_inr"] * scale)
+
+
+def _without_splits(bars: Bars, known: pd.DataFrame) -> tuple[Bars, pd.DataFrame]:
+    "Raw daily bars with splits and the like taken out, on the grid of paise, and the dividends."
     days = bars.index.tz_localize(None).to_numpy()
-    price, volume = factors(
-        read_actions(actions).actions, bars.symbols, days, closes=bars.close, opens=bars.open
-    )
+    price, volume = factors(known, bars.symbols, days, closes=bars.close, opens=bars.open)
     scaled = {name: np.round(getattr(bars, name) * price, 2) for name in COLUMNS[:4]}
     return Bars(
         bars.index, bars.symbols, scaled["open"], scaled["high"], scaled["low"], scaled["close"],
         bars.volume * volume, bars.interval_minutes,
-    )  # fmt: skip
+    ), _dividends(known, bars, price)  # fmt: skip
 
 
 def _of_file(path: Path, wanted: Wanted) -> ReportBars:
@@ -163,13 +200,16 @@ def _of_file(path: Path, wanted: Wanted) -> ReportBars:
         bars = bars.select(wanted.symbols)
     if wanted.end is not None:
         bars = bars.rows(0, _row_of(bars, wanted.end + timedelta(1)))
+    dividends = None
     if wanted.actions is not None:
-        bars = _without_splits(bars, wanted.actions)
+        bars, dividends = _without_splits(bars, read_actions(wanted.actions).actions)
         notes.append(f"prices are adjusted for splits by {wanted.actions.name}")
+        notes.append("dividends are credited on the ex-date to who held the share overnight")
     else:
         notes.append("prices are taken as the file has them: raw ones would show splits as losses")
-    notes += ["dividends are not counted", _CHOSEN]
-    return _from_first_day(bars, wanted, path.name, notes)
+        notes.append("dividends are not counted")
+    notes.append(_CHOSEN)
+    return _from_first_day(bars, wanted, path.name, notes, dividends)
 
 
 _CHOSEN = "the shares were chosen by who made the file; those that failed may be missing"
@@ -224,15 +264,21 @@ def _of_store(root: Path, settings: Settings, wanted: Wanted) -> ReportBars:
         symbols = _held(store, universe(settings, first), minutes)
         notes.append(f"the shares are those of the {settings.market.universe} on {first}")
     before = first - timedelta(800 if minutes == DAY else 7)
+    actions = store.actions() if store.places.actions().exists() else None
     if minutes != DAY:
         bars = store.bars(symbols, before, last, minutes, partial_bars=False)
-    elif store.places.actions().exists():
-        bars = store.bars(symbols, before, last, "day", adjusted="splits")
-        notes.append("prices are adjusted for splits; dividends are not counted")
     else:
         bars = store.bars(symbols, before, last, "day")
+    if actions is None:
         notes.append("the store knows no corporate actions: splits show as losses")
-    return _from_first_day(bars, wanted, f"store {root.name}", notes)
+    elif minutes == DAY:
+        bars, actions = _without_splits(bars, actions)
+        notes.append("prices are adjusted for splits; dividends are credited on the ex-date")
+    else:
+        notes.append(
+            "prices are raw; splits and dividends are booked on the morning of the ex-date"
+        )
+    return _from_first_day(bars, wanted, f"store {root.name}", notes, actions)
 
 
 def _held(store: BarStore, names: Sequence[str], minutes: int) -> list[str]:

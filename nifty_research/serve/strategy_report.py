@@ -18,6 +18,8 @@ import numpy as np
 import pandas as pd
 
 from ..engine.book import Reason
+from ..ledger.trial_counting import TrialMaker, record_trials
+from ..ledger.trial_ledger import Recorded
 from .page import DRAW, STYLE, figure_html
 from nifty_research.serve.strategy_figures import (
     correlation_frame,
@@ -32,16 +34,17 @@ from nifty_research.serve.strategy_figures import (
     summary_frame,
 )
 from .strategy_pictures import report_pictures
-from .strategy_results import KeptResult, code_of, last_results
+from .strategy_results import KeptResult, last_results
 from .strategy_runs import StrategyRuns
 from .strategy_text import assumptions, report_tables
 from ..strategies.regime import Regime
+from ..strategies.source_code import code_of
 
 _all_ = ["last_results"]
 
 # %% auto #0
-__all__ = ['trades_frame', 'report_page', 'report_record', 'kept_results', 'StrategyReportFiles', 'write_strategy_report',
-           'last_results']
+__all__ = ['trades_frame', 'report_page', 'report_record', 'kept_results', 'count_runs', 'StrategyReportFiles',
+           'write_strategy_report', 'last_results']
 
 # %% ../../nbs/serve/strategy_report.ipynb #c5265513
 def trades_frame(
@@ -177,6 +180,22 @@ def kept_results(
         )
         for run in runs.runs
     ]
+
+
+def count_runs(
+    runs: StrategyRuns,
+) -> Recorded:
+    "Write every account into the trial ledger: a report is a try of all that is in it."
+    maker = TrialMaker(runs.market.traded, "report")
+    return record_trials(
+        runs.settings.paths.ledger,
+        [
+            maker.trial(
+                runs.settings, run.strategies, family=run.name, days=run.days, returns=run.returns
+            )
+            for run in runs.runs
+        ],
+    )
 
 # %% ../../nbs/serve/strategy_report.ipynb #580bf58c
 @dataclass(frozen=True)

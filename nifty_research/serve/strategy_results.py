@@ -5,33 +5,18 @@
 # %% ../../nbs/serve/strategy_results.ipynb #d970075b
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from ..core.errors import CorruptStateError
-from ..strategies.contract import Strategy
-from ..strategies.proof_verdicts import sources_of
 
 # %% auto #0
-__all__ = ['code_of', 'KeptResult', 'keep_results', 'last_results']
-
-# %% ../../nbs/serve/strategy_results.ipynb #30fbb54f
-def code_of(
-    strategies: Sequence[Strategy],  # One, or the members of an ensemble in their order
-) -> str:  # 16 hexadecimal digits
-    "Hash of the source code that scores of these strategies come from."
-    digest = hashlib.sha256()
-    for strategy in strategies:
-        for path in sources_of(type(strategy)):
-            if not path.name.startswith("proof"):  # Proofs judge scores and do not change them
-                digest.update(f"\0{path.name}\0".encode() + path.read_bytes())
-    return digest.hexdigest()[:16]
+__all__ = ['KeptResult', 'keep_results', 'last_results']
 
 # %% ../../nbs/serve/strategy_results.ipynb #2763f184
 @dataclass(frozen=True)
@@ -40,7 +25,7 @@ class KeptResult:
 
     strategy: str  # Name, or ensemble
     parameters: Mapping[str, object]
-    code: str  # Of `code_of`
+    code: str  # Of `strategies.source_code`
     bars: str  # Fingerprint of the bars that were traded
     source: str  # Where they came from, in words
     interval_minutes: int  # 1440: days

@@ -14,8 +14,10 @@ import pandas as pd
 from ..core.settings import Settings, load_settings
 from ..data.bars import Bars, FloatArray
 from ..engine.backtest import BacktestResult, backtest
+from ..engine.bar_flags import bar_flags, flag_delistings
 from ..engine.book import Flags, Floats
-from ..engine.rules import DayRules, bar_flags, dated_days, rules_of
+from ..engine.feasible import refuse_impossible
+from ..engine.rules import DayRules, dated_days, rules_of
 from .report_bars import DAILY_ACCOUNT, ReportBars
 from .strategy_account import StrategyRun, run_of
 from .strategy_trial import NEVER_HALTED
@@ -88,8 +90,11 @@ class _Ground:
     def of(cls, market: ReportBars, settings: Settings) -> _Ground:
         "Day rules and flags of some bars."
         bars = market.bars
+        refuse_impossible(settings, bars, market.start)
         flags = bar_flags(bars.index, bars.symbols, bars.interval_minutes, settings)
-        return cls(market, settings, dated_days(bars, settings, start=market.start), flags)
+        flag_delistings(flags, bars)
+        days = dated_days(bars, settings, market.actions, start=market.start)
+        return cls(market, settings, days, flags)
 
     def play(self, view: View) -> BacktestResult:
         "The account of one view."

@@ -17,7 +17,7 @@ import pandas as pd
 from ..core.money import short_rupees
 from ..engine.doctor import Finding, examine, measured
 from ..engine.tear_sheet import TearSheet, headline, verdict
-from ..engine.tear_tables import assumptions, tables
+from ..engine.tear_tables import assumptions, luck_table, tables
 from ..engine.trades import trade_table
 from .tables import Table
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from IPython.display import HTML
 
 # %% auto #0
-__all__ = ['CARDS', 'cards', 'text_tables', 'tear_sheet_text', 'tear_sheet_record', 'tear_sheet_page', 'in_notebook']
+__all__ = ['CARDS', 'cards', 'luck_text', 'text_tables', 'tear_sheet_text', 'tear_sheet_record', 'tear_sheet_page', 'in_notebook']
 
 # %% ../../nbs/serve/tear_sheet_page.ipynb #c0788b17
 def _amount(value: float) -> str:
@@ -58,7 +58,13 @@ CARDS = (  # name of the figure, label, form, and what is said below it
     ("profit_factor", "profit factor", ".2f", "{expectancy:,.0f} rupees a trade"),
     ("charges_inr", "charges", "₹", "gross {gross_inr:,.0f} rupees"),
     ("trials", "variants tried", ",d", "all of this family"),
+    ("probabilistic_sharpe", "probabilistic Sharpe", ".0%", "probability of more than 0"),
     ("deflated_sharpe", "deflated Sharpe", ".0%", "probability of more than luck"),
+    ("years_needed", "years needed", ".1f", "until it is told from 0; the record: {days:,} days"),
+    ("overfitting_probability", "overfitting", ".0%", "{variants_compared:,} variants, halved"),
+    ("superior_ability_p", "best of many", ".0%", "of draws: luck gives the best as much"),
+    ("random_entry_p", "random entries", ".0%", "of draws do as well, held as long"),
+    ("permutation_p", "without order", ".0%", "of the bars' other orders do as well"),
 )
 
 
@@ -73,6 +79,15 @@ def cards(sheet: TearSheet) -> list[tuple[str, str, str, str]]:  # name, label, 
 
 
 _SHARES = frozenset(("win_rate", "of_traded", "of_gross"))
+
+
+def luck_text(sheet: TearSheet) -> Table:
+    "The statistics as text, each answer with as many digits as it deserves."
+    rows = []
+    for question, answer, how in luck_table(sheet).itertuples(index=False):
+        text = _form(answer, ",.0f" if question == "variants tried" else ".3f")
+        rows.append((question, text, how))
+    return Table("luck", ("question", "answer", "how"), rows, frozenset(("answer",)))
 
 
 def _table(title: str, frame: pd.DataFrame) -> Table:
@@ -104,6 +119,7 @@ def _told(value: object) -> str:
 def text_tables(sheet: TearSheet) -> dict[str, Table]:
     "All tables as text, with the trades and what is still open."
     found = {title: _table(title, frame) for title, frame in tables(sheet).items()}
+    found["Luck"] = luck_text(sheet)
     names = "symbol side quantity opened closed bars entry exit reason gross charges net mae mfe"
     listed = trade_table(sheet.trades, sheet.bars)[names.split()]
     is_open = sheet.trades["open"]
@@ -120,11 +136,19 @@ def tear_sheet_text(sheet: TearSheet) -> str:
     lines += [
         f"{label.ljust(width)}  {value:>14}  {note}".rstrip() for _, label, value, note in told
     ]
+    lines += ["", *_luck_lines(sheet), ""]
     found = examine(sheet)
     count = "1 warning" if len(found) == 1 else f"{len(found) or 'no'} warnings"
-    lines += ["", f"{count}:" if found else count]
+    lines += [f"{count}:" if found else count]
     lines += [f"  {one.line()}" for one in found]
     return "\n".join(lines)
+
+
+def _luck_lines(sheet: TearSheet) -> list[str]:
+    "The statistics, a line a question."
+    rows = luck_text(sheet).rows
+    wide = max(len(row[0]) for row in rows)
+    return [f"{row[0].ljust(wide)}  {row[1]:>8}  {row[2]}".rstrip() for row in rows]
 
 
 def _plain(value: Any) -> Any:
@@ -144,6 +168,10 @@ def tear_sheet_record(sheet: TearSheet) -> dict[str, Any]:
         "first": str(sheet.days[0]),
         "last": str(sheet.days[-1]),
         "figures": {name: _plain(value) for name, value in headline(sheet).items()},
+        "luck": [
+            {"question": question, "answer": _plain(answer), "how": how}
+            for question, answer, how in luck_table(sheet).itertuples(index=False)
+        ],
         "warnings": [
             {"code": one.code, "value": _plain(one.value), "limit": one.limit, "what": one.what}
             | {"remedy": one.remedy}
@@ -219,6 +247,7 @@ def tear_sheet_page(
     folded = "".join(
         f"<details{is_open}><summary>{escape(title)}</summary>{table.html(most)}</details>"
         for title, table in text_tables(sheet).items()
+        if title != "Luck"
     )
     about = "".join(f"<li>{escape(line)}</li>" for line in assumptions(sheet))
     draw = (
@@ -234,8 +263,8 @@ def tear_sheet_page(
         f'<body><div class="nifty"><h1>Tear sheet of {escape(sheet.name)}</h1>'
         f'<p id="verdict" data-sign="{sign}"><strong>{escape(verdict(sheet))}</strong></p>'
         f"<h2>What stands against it</h2>{_doubts_html(examine(sheet))}"
-        f'{_cards_html(sheet)}<div class="figures">{_places(sheet)}</div>'
-        f'<h2>Tables</h2>{folded}<h2>What was assumed</h2><ul id="assumptions">{about}</ul>'
+        f"{_cards_html(sheet)}<h2>How much of it may be luck</h2>{luck_text(sheet).html(most)}"
+        f'<div class="figures">{_places(sheet)}</div><h2>Tables</h2>{folded}<h2>What was assumed</h2><ul id="assumptions">{about}</ul>'
         f"</div><script>{get_plotlyjs()}</script><script>{DRAW}{draw}</script></body></html>\n"
     )
 

@@ -5,7 +5,6 @@
 # %% ../../nbs/serve/tear_sheet_source.ipynb #566be39c
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from datetime import date
 from pathlib import Path
 
@@ -15,40 +14,57 @@ from ..core.errors import MissingDataError
 from ..core.settings import Settings
 from ..data.measured import bars_of_file
 from ..engine.book import Floats
-from ..engine.tear_sheet import Origin, TearSheet, Tried, tear_sheet_of
+from ..engine.feasible import refuse_impossible
+from ..engine.tear_sheet import Order, Origin, TearSheet, Tried, tear_sheet_of
+from ..ledger.trial_counting import TrialMaker, parameters_of, seen_in
 from ..ledger.trial_ledger import TrialLedger, trials_file
-from ..ledger.trials import Family, Trial
+from ..ledger.trials import Trial
 from .report_bars import DAY, ReportBars
-from .strategy_results import code_of
+from .tear_sheet_order import without_order
 from ..session.decide import backtest_of
 from ..statistics.ratios import PERIODS_A_YEAR
-from ..statistics.sharpe import Seen, seen
-from ..strategies.contract import Strategy
-from ..strategies.registry import strategy_parameters
 from ..strategies.seating import seated
 
 # %% auto #0
-__all__ = ['tried_of', 'count_trial', 'index_returns', 'sheet_of_bars', 'sheet_of_run']
+__all__ = ['MOST_VARIANTS', 'tried_in', 'count_trial', 'index_returns', 'sheet_of_bars', 'sheet_of_run']
 
 # %% ../../nbs/serve/tear_sheet_source.ipynb #55314e30
-def tried_of(family: Family) -> Tried:
+MOST_VARIANTS = 400  # laid beside each other; of more an even part
+
+
+def tried_in(
+    trials: TrialLedger,
+    family: str,
+    days: tuple[date, ...],
+    returns: Floats,  # (D) of the variant that is shown
+    key: str = "",  # of the trial that is shown; empty: it is none of them
+) -> Tried:
     "What a family of trials says about the one that is shown."
-    spread = None if family.deviation is None else family.deviation / PERIODS_A_YEAR**0.5
-    return Tried(trials=max(family.trials, 1), deviation=spread)
+    counted = trials.family(family)
+    keys, table = trials.returns(family, days, most=MOST_VARIANTS)
+    known = len(keys) + (key not in keys)
+    others = table[:, [one != key for one in keys]]
+    spread = None if counted.deviation is None else counted.deviation / PERIODS_A_YEAR**0.5
+    tried = max(counted.trials, 1)
+    note = "" if known == tried else f"of {tried:,} tried; the others: other days, or not kept"
+    return Tried(
+        trials=tried,
+        deviation=spread,
+        variants=np.column_stack([returns, others]),
+        note="no other variant was tried" if tried == 1 else note,
+    )
 
 
-def _record_of(returns: Floats) -> Seen | None:
-    "What a record shows, None where it shows nothing."
-    if len(returns) < 3 or float(np.ptp(returns)) <= 1e-14:
-        return None
-    return seen(returns)
-
-
-def count_trial(ledger: Path, trial: Trial) -> Tried:
+def count_trial(
+    ledger: Path,
+    trial: Trial,
+    days: tuple[date, ...],
+    returns: Floats,  # (D) its own
+) -> Tried:
     "Write a trial down, and count its family."
     with TrialLedger.open(trials_file(ledger)) as trials:
         trials.record([trial])
-        return tried_of(trials.family(trial.family))
+        return tried_in(trials, trial.family, days, returns, trial.key)
 
 # %% ../../nbs/serve/tear_sheet_source.ipynb #2f8e46b7
 def index_returns(
@@ -82,14 +98,6 @@ def _universe_on(market: ReportBars, has_list: bool) -> date | None:
     return market.bars.index[market.start].date() if has_list else None
 
 
-def _parameters(strategies: Sequence[Strategy]) -> dict[str, object]:
-    "Parameters of a strategy; those of several under one name each."
-    if len(strategies) == 1:
-        return dict(strategy_parameters(strategies[0]))
-    given = {one.name: strategy_parameters(one) for one in strategies}
-    return {f"{one} {name}": v for one, part in given.items() for name, v in part.items()}
-
-
 def sheet_of_bars(
     market: ReportBars,
     settings: Settings,  # with the strategy chosen, or the ensemble
@@ -97,44 +105,37 @@ def sheet_of_bars(
     universe_known: bool = False,  # the symbols are those of the index on the first day
     index: tuple[Path, str | None] | None = None,  # file and symbol to compare with
     count: bool = True,  # write the trial down
-    draws: int = 1000,
+    draws: int = 1000,  # of bootstrap and random entries; 0: neither, and no other order
+    orders: int | None = None,  # of the permutation test; None: by the size of the bars
 ) -> TearSheet:
     "Trade bars by a strategy under the settings in force, and ask everything about it."
     chosen = settings.strategy.name
     bars, start = market.bars, market.start
-    result = backtest_of(bars, start, settings)
+    refuse_impossible(settings, bars, start)
+    result = backtest_of(bars, start, settings, actions=market.actions, end_delisted=True)
     strategies = tuple(one.strategy for one in seated(settings))
-    parameters = _parameters(strategies)
+    parameters = parameters_of(strategies)
     origin = Origin(market.source, market.notes, _universe_on(market, universe_known))
     days = tuple(dict.fromkeys(bars.index[start:].date.tolist()))
     compared = None if index is None else index_returns(index[0], days, index[1])
     called = "all shares, held" if index is None else index[1] or index[0].stem
 
-    def made(tried: Tried, draws: int) -> TearSheet:
+    def made(tried: Tried, order: Order, draws: int) -> TearSheet:
         return tear_sheet_of(
             result, bars, settings, name=chosen, parameters=parameters, start=start,
-            index=compared, index_name=called, tried=tried, origin=origin, draws=draws,
+            index=compared, index_name=called, tried=tried, order=order, origin=origin,
+            draws=draws,
         )  # fmt: skip
 
-    first = made(Tried(), 0)
-    if not count:
-        return made(Tried(), draws) if draws else first
-    trial = Trial(
-        family=chosen,
-        parameters=_texts(parameters),
-        data=market.traded.fingerprint(),
-        settings=settings.fingerprint(),
-        code=code_of(strategies),
-        source="tear sheet",
-        result=_record_of(first.daily.returns),
-    )
-    return made(count_trial(settings.paths.ledger, trial), draws)
-
-
-def _texts(parameters: Mapping[str, object]) -> dict[str, object]:
-    "Parameters as the trial ledger takes them."
-    plain = (bool, int, float, str, dict, list, tuple)
-    return {k: v if v is None or isinstance(v, plain) else str(v) for k, v in parameters.items()}
+    first = made(Tried(), Order(), 0)
+    returns, tried, order = first.daily.returns, Tried(), Order()
+    if count:
+        maker = TrialMaker(market.traded, "tear sheet")
+        trial = maker.trial(settings, strategies, days=first.days, returns=returns)
+        tried = count_trial(settings.paths.ledger, trial, first.days, returns)
+    if draws and seen_in(returns) is not None:
+        order = without_order(bars, start, settings, first.figures.sharpe, draws=orders)
+    return made(tried, order, draws) if count or draws else first
 
 # %% ../../nbs/serve/tear_sheet_source.ipynb #64f5c224
 def sheet_of_run(
@@ -154,16 +155,24 @@ def sheet_of_run(
     same = "its trades are those of the backtest over its bars, to the paisa"
     differs = f"the session made {len(real)} fills, this backtest {len(again)}: see nifty parity"
     chosen = inputs.settings.strategy.name
-    tried = Tried()
-    path = trials_file(ledger)
+    origin = Origin(
+        f"session {run}",
+        (same if real == again else differs,),
+        inputs.bars.index[inputs.start].date(),
+    )
+
+    def made(tried: Tried, order: Order, draws: int) -> TearSheet:
+        return tear_sheet_of(
+            result, inputs.bars, inputs.settings, name=chosen, parameters=parameters_of(members),
+            start=inputs.start, tried=tried, order=order, origin=origin, draws=draws,
+        )  # fmt: skip
+
+    first = made(Tried(), Order(), 0)
+    path, tried = trials_file(ledger), Tried()
     if path.is_file():
         with TrialLedger.read_only(path) as trials:
-            tried = tried_of(trials.family(chosen))
-    return tear_sheet_of(
-        result, inputs.bars, inputs.settings, name=chosen,
-        parameters=_parameters(members), start=inputs.start, tried=tried, draws=draws,
-        origin=Origin(
-            f"session {run}", (same if real == again else differs,),
-            inputs.bars.index[inputs.start].date(),
-        ),
-    )  # fmt: skip
+            tried = tried_in(trials, chosen, first.days, first.daily.returns)
+    order = Order(note="the record is too short")
+    if draws and seen_in(first.daily.returns) is not None:
+        order = without_order(inputs.bars, inputs.start, inputs.settings, first.figures.sharpe)
+    return made(tried, order, draws)

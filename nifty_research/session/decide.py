@@ -5,12 +5,16 @@
 # %% ../../nbs/session/decide.ipynb #cf52fc11
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
 from ..core.errors import DataError
 from ..core.log import get_logger
 from ..core.settings import Settings
 from ..data.bars import Bars
 from ..engine.backtest import BacktestResult, backtest
-from ..engine.rules import bar_flags, dated_days, rules_of
+from ..engine.bar_flags import bar_flags, flag_delistings
+from ..engine.rules import dated_days, rules_of
 from nifty_research.strategies.contract import (
     HeldIndicators,
     Indicators,
@@ -19,6 +23,9 @@ from nifty_research.strategies.contract import (
     check_scores,
 )
 from ..strategies.panel import Panel, View, needs_window
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 # %% auto #0
 __all__ = ['Decider', 'backtest_of']
@@ -93,20 +100,28 @@ def backtest_of(
     start: int,  # first row that is traded
     settings: Settings,
     strategies: tuple[Strategy, ...] = (),  # none: the configured one
+    *,
+    actions: pd.DataFrame | None = None,  # splits and dividends of the bars' shares
+    end_delisted: bool = False,  # close what is held of shares whose bars end long before the rest
+    products: Mapping[str, str] | None = None,  # symbol -> product where it is not the account's
+    lots: Mapping[str, int] | None = None,  # symbol -> lot, for futures and options on shares
 ) -> BacktestResult:
     "Backtest of strategies under the configured rules."
     decider = Decider(settings, strategies)
     view = decider.view(bars)
     for strategy, scores in zip(decider.strategies, view.members, strict=True):
         check_scores(scores, bars, strategy.name)
+    flags = bar_flags(bars.index, bars.symbols, bars.interval_minutes, settings, products)
+    if end_delisted:
+        flag_delistings(flags, bars)
     return backtest(
         bars,
         view.scores.entry,
         view.scores.exit,
         view.atr,
         rules_of(settings, bars.interval_minutes),
-        dated_days(bars, settings, start=start),
-        flags=bar_flags(bars.index, bars.symbols, bars.interval_minutes, settings),
+        dated_days(bars, settings, actions, start=start, products=products, lots=lots),
+        flags=flags,
         capital_paise=settings.account.capital_paise,
         lean=view.scores.lean,
         start=start,

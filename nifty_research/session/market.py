@@ -35,6 +35,7 @@ class PreparedMarket:
     bars: Bars
     start: int
     report: ImportReport | None  # of a file
+    actions: pd.DataFrame | None = None  # splits and dividends, where a store knows them
 
     @property
     def days(self) -> tuple[date, ...]:
@@ -165,7 +166,8 @@ def stored_market(
     first, days = _chosen(settings, root, days, _days_of(held))
     minutes = settings.market.interval_minutes
     bars = store.bars(sorted(held), first, days[-1], minutes, partial_bars=False)
-    return PreparedMarket(bars, start_of(bars, days[0]), None)
+    actions = store.actions() if store.places.actions().exists() else None
+    return PreparedMarket(bars, start_of(bars, days[0]), None, actions)
 
 # %% ../../nbs/session/market.ipynb #f6e3b05a
 def recorded_market(

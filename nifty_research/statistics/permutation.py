@@ -17,7 +17,7 @@ from ..data.bars import Bars
 from .samples import Floats, Integers, check_count, p_value
 
 # %% auto #0
-__all__ = ['permuted_bars', 'Permutation', 'permutation_test']
+__all__ = ['Shuffle', 'permuted_bars', 'Permutation', 'permutation_test']
 
 # %% ../../nbs/statistics/permutation.ipynb #5e3c39f3
 def _alike(bars: Bars) -> Integers:  # (T,) rows with the same number may change places
@@ -47,36 +47,53 @@ def _closes_before(close: Floats) -> Floats:  # NaN before a share's first bar
     return np.vstack([np.full((1, close.shape[1]), np.nan), np.where(last < 0, np.nan, before)])
 
 
+class Shuffle:
+    "Bars that can be put into many orders; what does not change from order to order is made once."
+
+    def __init__(self, bars: Bars) -> None:
+        self.bars, self._kinds = bars, _alike(bars)
+        if np.bincount(self._kinds).max() == 1:
+            raise DataError(
+                "no two bars may change places",
+                where="permuted_bars",
+                value=f"{self._kinds.size} rows, each of its own kind",
+                remedy="bring more days, or shares that have bars at the same times",
+            )
+        there = bars.present.argmax(axis=0)[None, :]
+        self._base = np.log(np.take_along_axis(bars.open, there, axis=0))
+        gap = np.log(bars.open / _closes_before(bars.close))
+        self._gap = np.where(np.isfinite(gap), gap, 0.0)
+        self._body = np.log(bars.close / bars.open)
+        self._reach = {name: getattr(bars, name) / bars.open for name in ("high", "low")}
+
+    def ordered(
+        self,
+        seed: int,
+    ) -> Bars:  # Same index and symbols; further columns move with their rows
+        "The bars in another order."
+        bars = self.bars
+        order = _shuffled(self._kinds, np.random.default_rng(seed))
+        body = self._body[order]
+        closes = self._gap[order]
+        closes += np.where(np.isfinite(body), body, 0.0)
+        closes = np.exp(self._base + np.cumsum(closes, axis=0))
+        opens = closes * np.exp(-body)
+        price: dict[str, Any] = {"open": opens, "close": closes + 0.0 * body}
+        price |= {name: opens * reach[order] for name, reach in self._reach.items()}
+        price = {name: np.maximum(np.round(values, 2), 0.01) for name, values in price.items()}
+        price["high"] = np.maximum(price["high"], np.maximum(price["open"], price["close"]))
+        price["low"] = np.minimum(price["low"], np.minimum(price["open"], price["close"]))
+        extra = {name: values[order] for name, values in bars.extra.items()}
+        return dataclasses.replace(bars, **price, volume=bars.volume[order], extra=extra)
+
+
 def permuted_bars(
     bars: Bars,
     *,
     seed: int,
 ) -> Bars:  # Same index and symbols; further columns move with their rows
     "The same bars in another order."
-    kinds = _alike(bars)
-    order = _shuffled(kinds, np.random.default_rng(seed))
-    if (order == np.arange(order.size)).all() and np.bincount(kinds).max() == 1:
-        raise DataError(
-            "no two bars may change places",
-            where="permuted_bars",
-            value=f"{order.size} rows, each of its own kind",
-            remedy="bring more days, or shares that have bars at the same times",
-        )
-    gap = np.log(bars.open / _closes_before(bars.close))
-    body = np.log(bars.close / bars.open)[order]
-    base = np.log(np.take_along_axis(bars.open, bars.present.argmax(axis=0)[None, :], axis=0))
-    moved = np.where(np.isfinite(gap), gap, 0.0)[order]
-    steps = moved + np.where(np.isfinite(body), body, 0.0)
-    closes = base + np.cumsum(steps, axis=0)
-    opens = closes - body
-    price: dict[str, Any] = {"open": np.exp(opens), "close": np.exp(closes + 0.0 * body)}
-    for name in ("high", "low"):
-        price[name] = np.exp(opens + np.log(getattr(bars, name) / bars.open)[order])
-    price = {name: np.maximum(np.round(values, 2), 0.01) for name, values in price.items()}
-    price["high"] = np.maximum(price["high"], np.maximum(price["open"], price["close"]))
-    price["low"] = np.minimum(price["low"], np.minimum(price["open"], price["close"]))
-    extra = {name: values[order] for name, values in bars.extra.items()}
-    return dataclasses.replace(bars, **price, volume=bars.volume[order], extra=extra)
+    return Shuffle(bars).ordered(seed)
 
 # %% ../../nbs/statistics/permutation.ipynb #ca260898
 @dataclass(frozen=True)
@@ -111,7 +128,7 @@ def permutation_test(
 ) -> Permutation:
     "Run a strategy on the bars and on the same bars in other orders."
     check_count(draws, "draws", least=19)
-    observed, drawn = float(run(bars)), np.empty(draws)
+    observed, drawn, shuffle = float(run(bars)), np.empty(draws), Shuffle(bars)
     if not np.isfinite(observed):
         raise DataError(
             "the strategy's result is not a number",
@@ -120,7 +137,7 @@ def permutation_test(
             remedy="return 0.0 where it did not trade",
         )
     for draw in range(draws):
-        drawn[draw] = float(run(permuted_bars(bars, seed=seed + draw)))
+        drawn[draw] = float(run(shuffle.ordered(seed + draw)))
         if on_progress is not None:
             on_progress(draw + 1, draws)
     return Permutation(observed, np.nan_to_num(drawn, nan=0.0))

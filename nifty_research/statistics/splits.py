@@ -69,16 +69,25 @@ def walk_forward(
     test: int,  # Rows to look at before choosing anew
     anchored: bool = False,  # Choose on everything before
     reach: Any = 0,  # As in `reach_of`
+    embargo: int = 0,  # Rows before what is looked at that are not chosen on, whatever their reach
 ) -> list[Split]:
     "Choose on the past, look at what follows, move on."
     check_count(train, "train")
     check_count(test, "test")
+    check_count(embargo, "embargo", least=0)
+    if embargo >= test:
+        raise UsageError(
+            "the embargo leaves out more than is looked at",
+            where="walk_forward",
+            value=f"embargo {embargo}, {test} rows to look at",
+            remedy="take a shorter embargo, or look at more rows",
+        )
     last = reach_of(rows, reach)
     found = []
     for start in range(train, rows, test):
         first = 0 if anchored else start - train
         past = np.arange(first, start)
-        past = past[last[past] < start]
+        past = past[last[past] < start - embargo]
         if not past.size:
             raise DataError(
                 "purging leaves nothing to choose on",

@@ -93,6 +93,7 @@ def test_help_answers_at_once_because_it_imports_nothing_heavy() -> None:
         (["backtest", "--profile", "agressive"], ExitCode.SETTINGS, "aggressive"),
         (["settings", "show", "--set", "risc.x=1"], ExitCode.SETTINGS, "risc"),
         (["backtest", "--interval", "7"], ExitCode.SETTINGS, "interval_minutes"),
+        (["backtest", "--set", "risk.open_positions=0"], ExitCode.SETTINGS, "could be traded"),
         (["backtest", "--day", "2026-09-13"], ExitCode.DATA, "2026-09-11"),
         (["backtest", "--bars", "no/such/file"], ExitCode.DATA, "no/such/file"),
         (["live"], ExitCode.RISK_HALT, "kill switch"),

@@ -21,7 +21,8 @@ from patients import (
 
 from nifty_research.engine.book import BarPhase, Reason
 from nifty_research.engine.doctor import SYMPTOMS, examine, measured
-from nifty_research.engine.tear_sheet import Origin, TearSheet, Tried
+from nifty_research.engine.tear_sheet import Order, Origin, TearSheet, Tried
+from nifty_research.statistics.permutation import Permutation
 
 
 def test_a_healthy_patient_is_sent_home() -> None:
@@ -47,6 +48,15 @@ def noisy() -> TearSheet:
 def overfitted() -> TearSheet:
     variants = np.random.default_rng(0).normal(0.0, 0.01, (500, 30))
     return healthy(tried=Tried(trials=30, variants=variants))
+
+
+def snooped() -> TearSheet:
+    variants = np.random.default_rng(1).normal(0.0, 0.01, (500, 8))
+    return healthy(tried=Tried(trials=8, variants=variants))
+
+
+def disordered() -> TearSheet:
+    return healthy(order=Order(Permutation(1.0, np.linspace(0.0, 2.0, 39))))
 
 
 def untimed() -> TearSheet:
@@ -158,6 +168,8 @@ PATIENTS: dict[str, Callable[[], TearSheet]] = {
     "record": noisy,
     "overfit": overfitted,
     "timing": untimed,
+    "order": disordered,
+    "snooping": snooped,
     "few trades": seldom,
     "parameters": overgrown,
     "one month": one_month,

@@ -4,49 +4,38 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import pickle
 import signal
+import subprocess
+import sys
 import threading
-from datetime import date
+import time
 from pathlib import Path
+from typing import Any
 
-import numpy as np
 import pandas as pd
+import psutil
+import pyarrow.parquet as pq
 import pytest
+from sweep_market import FAST, GRID, SLOW, base_settings, market_bars
 
 from nifty_research.core.errors import SettingsError, UsageError
-from nifty_research.core.settings import Settings, load_settings
+from nifty_research.core.settings import Settings
 from nifty_research.data.bars import Bars
-from nifty_research.engine.sweep import heat_table, neighbours, search, sweep, sweep_folder
+from nifty_research.engine.sweep import sweep, sweep_folder
+from nifty_research.engine.sweep_field import heat_table, neighbours
 from nifty_research.engine.sweep_plan import Variants, plan
-from nifty_research.market.calendar import sessions
-
-ROOT = Path(__file__).resolve().parents[2]
-FAST, SLOW = "strategy moving_average.fast", "strategy moving_average.slow"
-GRID = {FAST: [3, 5, 8, 10], SLOW: [8, 12, 20], "risk.stop_atr": [1.5, 3.0]}
+from nifty_research.engine.sweep_search import search
 
 
 @pytest.fixture
 def base() -> Settings:
-    return load_settings(
-        ROOT / "settings.ini",
-        overrides={
-            "account.product": "CNC",
-            "risk.minimum_confidence": "0.3",
-            "risk.drawdown": "0.9",
-        },
-        environ={},
-    )
+    return base_settings()
 
 
 @pytest.fixture(scope="module")
 def bars() -> Bars:
-    chance = np.random.default_rng(11)
-    days = sessions(date(2024, 1, 1), date(2024, 12, 31))
-    index = pd.DatetimeIndex(pd.to_datetime(days)).tz_localize("Asia/Kolkata")
-    close = np.round(400 * np.exp(np.cumsum(chance.normal(0, 0.02, (len(days), 3)), 0)), 1)
-    open_ = np.vstack([close[:1], close[:-1]])
-    high, low = np.maximum(open_, close) * 1.01, np.minimum(open_, close) * 0.99
-    return Bars(index, ("A", "B", "C"), open_, high, low, close, np.full(close.shape, 1e6), 1440)
+    return market_bars()
 
 
 @pytest.fixture
@@ -138,6 +127,81 @@ def test_a_killed_worker_loses_nothing(
     assert killed and killed[0] < len(serial)
     assert sorted(counted) == sorted(serial["setting"]) == stored(bars, base, tmp_path)
     assert_same(found, serial)
+
+
+def test_a_killed_worker_of_a_cluster_loses_nothing(
+    bars: Bars, base: Settings, serial: pd.DataFrame, tmp_path: Path
+) -> None:
+    distributed = pytest.importorskip("distributed")
+    counted: list[str] = []
+    with distributed.LocalCluster(
+        n_workers=2, threads_per_worker=1, protocol="tcp://", dashboard_address=":0"
+    ) as cluster:
+        victim = next(iter(cluster.workers.values())).pid
+
+        def kill(frame: pd.DataFrame, done: int, total: int) -> None:
+            counted.extend(frame["setting"])
+            if psutil.pid_exists(victim) and len(counted) == len(frame):
+                os.kill(victim, signal.SIGKILL)
+
+        found = sweep(
+            bars, base, GRID, store=tmp_path, scheduler=cluster.scheduler_address, on_batch=kill
+        )
+
+    assert sorted(counted) == sorted(serial["setting"]) == stored(bars, base, tmp_path)
+    assert_same(found, serial)
+
+
+def test_a_cluster_gets_the_data_once(bars: Bars, base: Settings, tmp_path: Path) -> None:
+    distributed = pytest.importorskip("distributed")
+    held: list[tuple[int, int, int, int]] = []
+
+    def look(dask_scheduler: Any) -> tuple[int, int, int, int]:
+        "Bytes of the largest thing that is held, by how many; tasks, and the largest of them."
+        tasks = [one for one in dask_scheduler.tasks.values() if one.run_spec is not None]
+        data = max(dask_scheduler.tasks.values(), key=lambda one: one.nbytes)
+        largest = max(len(pickle.dumps(one.run_spec)) for one in tasks)
+        return data.nbytes, len(data.who_has), len(tasks), largest
+
+    with (
+        distributed.LocalCluster(
+            n_workers=2, threads_per_worker=1, protocol="tcp://", dashboard_address=":0"
+        ) as cluster,
+        distributed.Client(cluster, set_as_default=False) as client,
+    ):
+        sweep(
+            bars, base, GRID, store=tmp_path, scheduler=cluster.scheduler_address,
+            on_batch=lambda *told: held.append(client.run_on_scheduler(look)),
+        )  # fmt: skip
+
+    size, workers, tasks, largest = held[0]
+    assert size > sum(getattr(bars, name).nbytes for name in ("open", "high", "low", "close"))
+    assert workers == 2 and tasks > 4
+    assert largest < 4_000 < size  # a batch carries words, not bars
+
+
+def test_a_killed_sweep_goes_on_to_the_same_table(
+    bars: Bars, base: Settings, serial: pd.DataFrame, tmp_path: Path
+) -> None:
+    program = [sys.executable, str(Path(__file__).with_name("sweep_market.py")), str(tmp_path)]
+    folder = sweep_folder(tmp_path, bars, base, 0)
+    with subprocess.Popen(program) as child:
+        until = time.monotonic() + 200
+        while not list(folder.glob("part-*")) and child.poll() is None and time.monotonic() < until:
+            time.sleep(0.05)
+        workers = psutil.Process(child.pid).children(recursive=True)
+        child.kill()
+
+    ran: list[str] = []
+    found = sweep(
+        bars, base, GRID, store=tmp_path, workers=1,
+        on_batch=lambda frame, done, total: ran.extend(frame["setting"]),
+    )  # fmt: skip
+    assert 0 < found.attrs["known"] < len(serial) == found.attrs["known"] + len(ran)
+    assert_same(found, serial)
+    assert stored(bars, base, tmp_path) == sorted(serial["setting"])
+    assert pq.read_table(found.attrs["file"]).equals(pq.read_table(serial.attrs["file"]))
+    assert workers and not psutil.wait_procs(workers, timeout=30)[1]
 
 
 def test_one_sweep_at_a_time_in_a_folder(bars: Bars, base: Settings, tmp_path: Path) -> None:

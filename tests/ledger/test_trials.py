@@ -6,6 +6,8 @@ import os
 import signal
 import subprocess
 import sys
+from dataclasses import replace
+from datetime import date, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -20,11 +22,13 @@ from nifty_research.core.errors import (
 )
 from nifty_research.ledger.journal import Journal
 from nifty_research.ledger.trial_ledger import TrialLedger, trials_file
-from nifty_research.ledger.trials import Trial
+from nifty_research.ledger.trials import DayReturns, Trial
 from nifty_research.statistics.sharpe import Seen, deflated_sharpe
 
 WRITER = """
 import sys
+from dataclasses import replace
+from datetime import date, timedelta
 from pathlib import Path
 from nifty_research.ledger.trial_ledger import TrialLedger
 from nifty_research.ledger.trials import Trial
@@ -205,7 +209,7 @@ def test_a_killed_writer_leaves_what_it_said_it_wrote(path: Path) -> None:
 def test_a_reader_waits_for_nobody(path: Path) -> None:
     with TrialLedger.open(path) as held:
         held.record([tried(1)])
-        with held._writing(), TrialLedger.read_only(path, busy_timeout_s=0.1) as reader:
+        with held._transaction(), TrialLedger.read_only(path, busy_timeout_s=0.1) as reader:
             count = reader.family("macd").trials
 
     assert count == 1
@@ -232,3 +236,57 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
 
     with pytest.raises(StoreUnavailableError, match="the trial ledger cannot be used now"):
         TrialLedger.open(tmp_path / "trials.sqlite")
+
+
+def test_a_ledger_of_the_first_version_goes_on_and_keeps_returns_from_then_on(path: Path) -> None:
+    old = tried(1, sharpe=0.1)
+    with TrialLedger.open(path) as ledger:
+        ledger.record([old])
+        with ledger._transaction() as connection:
+            connection.exec_driver_sql("DROP TABLE returns")
+            connection.exec_driver_sql("DROP TABLE days")
+            connection.exec_driver_sql("PRAGMA user_version=1")
+    days = [date(2026, 11, 2) + timedelta(n) for n in range(3)]
+    with TrialLedger.read_only(path) as ledger:
+        assert ledger.family("macd").trials == 1
+        assert ledger.returns("macd", days)[0] == []
+
+    daily = DayReturns.of(days, [0.0, 0.01, -0.01])
+    with TrialLedger.open(path) as ledger:
+        ledger.record([replace(tried(2, sharpe=0.2), daily=daily)])
+        keys, table = ledger.returns("macd", days)
+
+    assert keys == [tried(2).key]
+    np.testing.assert_allclose(table[:, 0], [0.0, 0.01, -0.01], rtol=1e-6)
+
+
+def test_of_many_variants_an_even_part_is_given(path: Path) -> None:
+    days = [date(2026, 11, 2) + timedelta(n) for n in range(3)]
+    daily = DayReturns.of(days, [0.0, 0.01, -0.01])
+    with TrialLedger.open(path) as ledger:
+        ledger.record([replace(tried(n, sharpe=0.1), daily=daily) for n in range(1, 95)])
+        keys, table = ledger.returns("macd", days, most=10)
+
+    assert len(keys) == 10
+    assert table.shape == (3, 10)
+
+
+def test_days_that_are_not_all_there_are_not_laid_beside_others(path: Path) -> None:
+    days = [date(2026, 11, 2) + timedelta(n) for n in range(3)]
+    with TrialLedger.open(path) as ledger:
+        daily = DayReturns.of(days[:2], [0.0, 0.01])
+        ledger.record([replace(tried(1, sharpe=0.1), daily=daily)])
+        assert ledger.returns("macd", days)[0] == []
+        assert ledger.returns("macd", days[:2])[0] == [tried(1).key]
+        assert ledger.returns("rsi", days[:2])[0] == []
+
+
+def test_a_record_with_another_number_of_days_is_refused() -> None:
+    with pytest.raises(DataError, match="one finite return a day"):
+        DayReturns.of([date(2026, 11, 2)], [0.0, 0.01])
+
+
+def test_settings_by_name_are_one_variant_where_their_hash_is_the_same() -> None:
+    named = Trial("macd", {"fast": 5, "risk.stop_atr": 2.0}, "bars", settings="a1")
+    assert named.key == Trial("macd", {"fast": 5}, "bars", settings="a1").key
+    assert named.key != Trial("macd", {"fast": 5}, "bars", settings="b2").key

@@ -11,7 +11,11 @@ from scipy import integrate, stats
 from skfolio import measures
 
 from nifty_research.core.errors import DataError
-from nifty_research.risk.components import formula_components, scenario_components
+from nifty_research.risk.components import (
+    cornish_fisher_components,
+    formula_components,
+    scenario_components,
+)
 from nifty_research.risk.value_at_risk import (
     Moments,
     compounded,
@@ -208,3 +212,24 @@ def test_bad_input_is_refused() -> None:
         tails_of(np.array([math.inf, *range(200)]), (0.95,))
     with pytest.raises(DataError, match="horizon"):
         compounded(np.zeros((5, 2)), 6)
+
+
+@given(st.integers(0, 10_000), st.sampled_from((0.95, 0.99)), st.sampled_from((1, 10)))
+def test_bent_parts_make_the_bent_whole_and_a_purchase_moves_it_by_its_margin(
+    seed: int, confidence: float, horizon: int
+) -> None:
+    chance = np.random.default_rng(seed)
+    returns = 0.01 * (chance.standard_t(8, (750, 3)) + chance.standard_t(8, (750, 1)))
+    values = np.array([3e5, 2e5, 1e5])
+    plain = cornish_fisher_tail(moments_of(returns @ values), confidence, horizon)
+    assume(math.isfinite(plain.value_at_risk))  # else it is refused, as the notebook shows
+
+    told = cornish_fisher_components(returns, values, confidence, horizon=horizon)
+
+    assert np.allclose(told.total, plain)
+    assert math.isclose(told.value_at_risk.sum(), plain.value_at_risk, rel_tol=1e-9)
+    assert math.isclose(told.conditional.sum(), plain.conditional, rel_tol=1e-9)
+    more = values + np.array([0.0, 10.0, 0.0])
+    moved = cornish_fisher_components(returns, more, confidence, horizon=horizon).total
+    step = (moved.value_at_risk - plain.value_at_risk) / 10.0
+    assert math.isclose(step, told.marginal[1], rel_tol=1e-3, abs_tol=1e-6)
