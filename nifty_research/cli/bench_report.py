@@ -162,7 +162,10 @@ def figures(
 def _orders(market: ReportBars, settings: Settings, sheet: TearSheet) -> Figure:
     "The permutation test as a tear sheet makes it."
     count = draws_for(market.bars.close.size)
-    call = partial(without_order, market.bars, market.start, settings, sheet.figures.sharpe)
+    call = partial(
+        without_order, market.bars, market.start, settings, sheet.figures.sharpe,
+        actions=market.actions,
+    )  # fmt: skip
     call(draws=1)
     seconds = median_seconds(call, 1)
     return Figure(PART, f"permutation test, {count} whole backtests", seconds, "s")

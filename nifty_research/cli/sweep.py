@@ -54,6 +54,7 @@ def sweep(
     trials: Path | None = None,  # trial ledger; None: beside the journal of the settings
     start: int = 0,  # first row that is traded
     tries: int | None = None,  # let Optuna choose so many; None: the whole grid
+    actions: pd.DataFrame | None = None,  # splits and dividends of the bars' shares
 ) -> pd.DataFrame:
     "Backtest every setting of a grid, show how far it is, and count what was tried."
     from nifty_research.engine.sweep import sweep as every_setting
@@ -73,11 +74,11 @@ def sweep(
         if tries is not None:
             return search(
                 bars, settings, grid, store=store, tries=tries, scheduler=scheduler,
-                workers=workers, start=start, on_batch=on_batch,
+                workers=workers, start=start, actions=actions, on_batch=on_batch,
             )  # fmt: skip
         return every_setting(
             bars, settings, grid, store=store, scheduler=scheduler, workers=workers,
-            start=start, on_batch=on_batch,
+            start=start, actions=actions, on_batch=on_batch,
         )  # fmt: skip
 
 # %% ../../nbs/cli/sweep.ipynb #971eb027
@@ -182,6 +183,7 @@ def sweep_command(
     table = sweep(
         market.bars, settings, ground.grid, store=store or settings.paths.store / "sweeps",
         scheduler=scheduler, workers=workers, start=market.start, tries=tries,
+        actions=market.actions,
     )  # fmt: skip
     text = f"{market.source}\n{sweep_text(table, ground.names)}"
     if out is not None:

@@ -112,14 +112,14 @@ def walked(
     with Meter("walk-forward") as meter:
         found = walk_forward(
             market.bars, settings, ground.grid, schedule, store=store, start=market.start,
-            objective=objective, where=where, on_batch=showing(meter),
+            objective=objective, where=where, actions=market.actions, on_batch=showing(meter),
         )  # fmt: skip
     if parts is None:
         return found, None
     with Meter("paths") as meter:
         paths = walk_paths(
             market.bars, settings, ground.grid, parts, store=store, start=market.start,
-            where=where, on_batch=showing(meter),
+            where=where, actions=market.actions, on_batch=showing(meter),
         )  # fmt: skip
     return found, paths
 

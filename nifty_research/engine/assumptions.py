@@ -7,8 +7,6 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import pandas as pd
-
 # %% auto #0
 __all__ = ['INSIDE_A_BAR', 'PRICE_AND_SIZE', 'DAYS', 'MONEY', 'ASSUMPTIONS', 'Assumption']
 

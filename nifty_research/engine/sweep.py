@@ -10,7 +10,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from ..core.errors import UsageError
@@ -69,12 +68,13 @@ def sweep(
     scheduler: str | None = None,  # Dask, tcp://host:port; None: this machine
     workers: int | None = None,  # processes here; None: a core each; 1: this process alone
     start: int = 0,  # first row that is traded
+    actions: pd.DataFrame | None = None,  # splits and dividends of the bars' shares
     on_batch: OnBatch | None = None,
 ) -> pd.DataFrame:  # a row a setting, in the order of the grid
     "Backtest every setting of a grid; finished ones of an earlier call are not run again."
     return sweep_plan(
         bars, settings, plan(settings, grid), store=store, scheduler=scheduler,
-        workers=workers, start=start, on_batch=on_batch,
+        workers=workers, start=start, actions=actions, on_batch=on_batch,
     )  # fmt: skip
 
 
@@ -87,6 +87,7 @@ def sweep_plan(
     scheduler: str | None = None,
     workers: int | None = None,
     start: int = 0,
+    actions: pd.DataFrame | None = None,
     on_batch: OnBatch | None = None,
 ) -> pd.DataFrame:
     "The same for a plan."
@@ -96,7 +97,7 @@ def sweep_plan(
     spans = ((start, len(bars.index)),)
     swept = sweep_spans(
         bars, settings, wanted, spans, store=store, where=Where(scheduler, workers),
-        on_batch=on_batch,
+        actions=actions, on_batch=on_batch,
     )  # fmt: skip
     found = frame_of(wanted.settings, wanted.keys, [one[0] for one in swept.outcomes])
     found = _numbers(found, wanted.names)
@@ -140,18 +141,23 @@ def sweep_spans(
     *,
     store: Path,
     where: Where = HERE,
+    actions: pd.DataFrame | None = None,  # splits and dividends of the bars' shares
     on_batch: OnBatch | None = None,  # is given what the first span brought
 ) -> Swept:
     "Backtest every setting of a plan over every span."
     _check_spans(bars, spans)
-    kept = Kept(folder_of(store, bars, settings, spans), len(spans))
+    kept = Kept(folder_of(store, bars, settings, spans, actions), len(spans))
     kept.folder.mkdir(parents=True, exist_ok=True)
     with Alone(kept.folder):
         kept.read()
         left = [n for n, key in enumerate(wanted.keys) if key not in kept.done]
         if left:
+            chosen = [wanted.settings[n] for n in left]
+            first = min(start for start, _ in spans)
+            grounded = _grounded(settings, wanted, chosen)
+            job = Job(pack(bars, grounded, actions, first), settings, tuple(spans))
             try:
-                _run(bars, settings, wanted, left, tuple(spans), kept, where, on_batch)
+                _run(job, wanted, _batches(wanted, chosen, where.count), kept, where, on_batch)
             finally:
                 kept.write()
         kept.merge()
@@ -160,15 +166,14 @@ def sweep_spans(
 
 
 def _run(
-    bars: Bars, settings: Settings, wanted: Plan, left: Sequence[int], spans: tuple[Span, ...],
-    kept: Kept, where: Where, on_batch: OnBatch | None,
+    job: Job, wanted: Plan, batches: Sequence[Batch], kept: Kept, where: Where,
+    on_batch: OnBatch | None,
 ) -> None:  # fmt: skip
     "Run what is left of a plan, and keep it."
-    days = len(day_starts(bars))
-    too_much = 8 * days * len(spans) * len(wanted) > EQUITY_BYTES
+    days = len(job.packed.arrays["0 rows"])
+    too_much = 8 * days * len(job.spans) * len(wanted) > EQUITY_BYTES
     keys = dict(zip(map(id, wanted.settings), wanted.keys, strict=True))
-    done = len(wanted) - len(left)
-    batches, job = _prepared(bars, settings, wanted, left, spans, where.count)
+    done = len(wanted) - sum(len(batch.settings) for batch in batches)
     for batch, found in _everywhere(job, batches, where, kept.folder):
         done += len(found)
         names = [keys[id(one)] for one in batch.settings]
@@ -197,23 +202,18 @@ SMALL = 600_000_000  # bar-symbols of all settings below which threads are used
 _SCORES = ("strategy", "ensemble", "regime")  # sections that scores depend on
 
 
-def _prepared(
-    bars: Bars, settings: Settings, wanted: Plan, left: Sequence[int], spans: tuple[Span, ...],
-    workers: int,
-) -> tuple[list[Batch], Job]:  # fmt: skip
-    "Batches of settings with equal scores beside each other, and what they share."
-    chosen = [wanted.settings[n] for n in left]
+def _batches(wanted: Plan, chosen: Sequence[Values], workers: int) -> list[Batch]:
+    "Batches of settings with equal scores beside each other."
     groups: dict[tuple[str | None, ...], list[Values]] = {}
     deciding = [n for n in wanted.names if n.split(".")[0].split(" ")[0] in _SCORES]
     for values in chosen:
         groups.setdefault(tuple(values.get(name) for name in deciding), []).append(values)
     ordered = [values for group in groups.values() for values in group]
     size = max(1, min(64, -(-len(ordered) // (8 * workers))))
-    batches = [
+    return [
         Batch(number, tuple(ordered[first : first + size]))
         for number, first in enumerate(range(0, len(ordered), size))
     ]
-    return batches, Job(pack(bars, _grounded(settings, wanted, chosen)), settings, spans)
 
 
 def _grounded(settings: Settings, wanted: Plan, chosen: Sequence[Values]) -> list[Settings]:

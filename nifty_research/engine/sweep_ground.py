@@ -14,9 +14,11 @@ import pandas as pd
 
 from ..core.settings import Settings
 from ..data.bars import COLUMNS, ZONE, Bars
-from .backtest import DayTable, day_table
+from .backtest import day_table
+from .bar_flags import bar_flags, flag_delistings
+from .bar_loop import DayTable
 from .book import Flags, Floats, Integers, Records
-from .rules import bar_flags, dated_days
+from .rules import dated_days
 from ..market.charges import dp_charge_paise
 
 # %% auto #0
@@ -58,6 +60,7 @@ def ground_key(settings: Settings) -> tuple[object, ...]:
     return (
         settings.account.product,
         risk.correlation_days,
+        risk.margin_rate_intraday,
         risk.no_entry_before_close_minutes,
         risk.square_off_before_close_minutes,
     )
@@ -66,13 +69,18 @@ def ground_key(settings: Settings) -> tuple[object, ...]:
 def ground_of(
     bars: Bars,
     settings: Settings,
+    actions: pd.DataFrame | None = None,  # splits and dividends of the bars' shares
+    start: int = 0,  # first row that anything trades
 ) -> Ground:
-    "Day rules and flags of bars, made once."
-    days = dated_days(bars, settings)
+    "Day rules and flags of bars, made once; who holds a share that ends is paid its last price."
+    days = dated_days(bars, settings, actions, start=start)
     flags = bar_flags(bars.index, bars.symbols, bars.interval_minutes, settings)
-    delivery = settings.account.product == "CNC"
-    fees = [dp_charge_paise(one.day) if delivery else 0 for one in days]
-    return Ground(flags, np.array(fees, np.int64), *day_table(bars, days))
+    flag_delistings(flags, bars)
+    table = day_table(bars, days, start)
+    fees = np.zeros(len(table.rows), np.int64)
+    if settings.account.product == "CNC":
+        fees[-len(days) :] = [dp_charge_paise(one.day) for one in days]
+    return Ground(flags, fees, *table)
 
 # %% ../../nbs/engine/sweep_ground.ipynb #638736d5
 @dataclass(frozen=True, eq=False)
@@ -108,6 +116,8 @@ class Pack:
 def pack(
     bars: Bars,
     settings: Sequence[Settings],  # one for each ground
+    actions: pd.DataFrame | None = None,  # splits and dividends of the bars' shares
+    start: int = 0,  # first row that anything trades
 ) -> Pack:
     "Everything that does not change from setting to setting."
     arrays: dict[str, np.ndarray[Any, Any]] = {name: getattr(bars, name) for name in COLUMNS}
@@ -115,6 +125,6 @@ def pack(
     arrays["stamps"] = bars.index.asi8
     grounds = {ground_key(one): one for one in settings}
     for place, one in enumerate(grounds.values()):
-        ground = ground_of(bars, one)
+        ground = ground_of(bars, one, actions, start)
         arrays |= {f"{place} {name}": getattr(ground, name) for name in Ground.__dataclass_fields__}
     return Pack(arrays, bars.symbols, bars.interval_minutes, tuple(grounds))

@@ -38,10 +38,13 @@ def folder_of(
     bars: Bars,
     settings: Settings,
     spans: Sequence[Span],
+    actions: pd.DataFrame | None = None,  # splits and dividends of the bars' shares
 ) -> Path:
     "Where settings over these bars, with this code, are kept."
     rows = ",".join(f"{start}:{end}" for start, end in spans)
-    words = (bars.fingerprint(), settings.fingerprint(), cache_folder().name, rows)
+    words = [bars.fingerprint(), settings.fingerprint(), cache_folder().name, rows]
+    if actions is not None:
+        words.append(actions.to_csv(index=False))
     return Path(store) / hashlib.sha256("\0".join(words).encode()).hexdigest()[:24]
 
 

@@ -10,11 +10,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..core.compiled import kernel
 from ..data.bars import COLUMNS, Bars
 from .backtest import BacktestResult, backtest
-from .book import Floats, Integers, Records
+from .book import Floats, Integers
 from .rules import rules_of
 from .sweep_ground import Ground, ground_key
 from .sweep_plan import Variant
@@ -129,9 +130,10 @@ def returns_of(
 
 @kernel
 def booked(
-    rows: Integers,  # (F) of fills, rising
+    rows: Integers,  # (F) of fills and of what splits brought, rising
     symbols: Integers,  # (F)
     quantities: Integers,  # (F) signed
+    traded: NDArray[np.bool_],  # (F) whether it is a fill
     ends: Integers,  # (D) row after the last of each day
     depository: Integers,  # (D) paise for the first sale of a share
     held: Integers,  # (2, N) zeros; changed
@@ -144,6 +146,8 @@ def booked(
             day += 1
         symbol = symbols[place]
         held[0, symbol] += quantities[place]
+        if not traded[place]:
+            continue
         if held[0, symbol] == 0:
             closed += 1
         if quantities[place] < 0 and held[1, symbol] <= day:
@@ -154,21 +158,25 @@ def booked(
 
 def outcome_of(
     ground: Ground,
-    fills: Records,  # in order of time
-    equity: Integers,  # (T) paise
+    result: BacktestResult,
     capital: int,  # paise
     start: int,  # first row that is traded
 ) -> Outcome:
     "What became of one setting."
-    ends = ground.rows[:, 1]
+    ends, fills, actions = ground.rows[:, 1], result.fills, result.actions
+    rows = np.r_[actions["row"], fills["row"]]
+    order = np.argsort(rows, kind="stable")  # a split comes before the fills of its bar
+    symbols = np.r_[actions["symbol"], fills["symbol"]]
+    quantities = np.r_[actions["after"] - actions["before"], fills["quantity"]]
     fees = np.zeros(len(ends), np.int64)
     held = np.zeros((2, ground.listings.shape[1]), np.int64)
     closed = booked(
-        fills["row"], fills["symbol"], fills["quantity"], ends, ground.depository, held, fees
-    )
+        rows[order], symbols[order], quantities[order], order >= len(actions), ends,
+        ground.depository, held, fees,
+    )  # fmt: skip
     first = int(np.searchsorted(ends, start, "right"))
     daily = np.empty(len(ends) - first + 1, np.int64)
-    daily[0], daily[1:] = capital, (equity[ends - 1] - np.cumsum(fees))[first:]
+    daily[0], daily[1:] = capital, (result.equity[ends - 1] - np.cumsum(fees))[first:]
     told = return_figures(returns_of(daily))
     charges = int(fills["heads"].sum()) + int(fees.sum())
     gain = (int(daily[-1]) - capital) / 100.0
@@ -205,7 +213,7 @@ class Runner:
         found = []
         for start, end in self.spans:
             result, ground = self.play(variant, (start, end)), self._grounds[key, end]
-            found.append(outcome_of(ground, result.fills, result.equity, capital, start))
+            found.append(outcome_of(ground, result, capital, start))
         return found
 
     def play(

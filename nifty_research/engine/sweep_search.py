@@ -36,6 +36,7 @@ def search(
     scheduler: str | None = None,
     workers: int | None = None,
     start: int = 0,
+    actions: pd.DataFrame | None = None,  # splits and dividends of the bars' shares
     on_batch: OnBatch | None = None,
 ) -> pd.DataFrame:  # a row a setting that was tried
     "Let Optuna's sampler choose the settings."
@@ -60,7 +61,7 @@ def search(
         chosen = list({identity(v): v for _, v in usable}.values())
         found = sweep_plan(
             bars, settings, planned(settings, chosen, tuple(space)), store=store,
-            scheduler=scheduler, workers=workers, start=start, on_batch=on_batch,
+            scheduler=scheduler, workers=workers, start=start, actions=actions, on_batch=on_batch,
         )  # fmt: skip
         tables.append(found)
         figure = dict(zip(found["setting"], found[by], strict=True))

@@ -263,6 +263,7 @@ def walk_forward(
     start: int = 0,  # first row of all that is chosen on or traded
     objective: str = "sharpe",  # of OBJECTIVES
     where: Where = HERE,
+    actions: pd.DataFrame | None = None,  # splits and dividends of the bars' shares
     on_batch: OnBatch | None = None,
 ) -> WalkForward:
     "Choose on the past, trade what follows, move on."
@@ -271,16 +272,19 @@ def walk_forward(
     bars = bars.rows(0, windows[-1].test[1])
     wanted = possible(plan(settings, grid), settings, bars, start)
     spans = [window.train for window in windows]
-    swept = sweep_spans(bars, settings, wanted, spans, store=store, where=where, on_batch=on_batch)
+    swept = sweep_spans(
+        bars, settings, wanted, spans, store=store, where=where, actions=actions,
+        on_batch=on_batch,
+    )  # fmt: skip
     told = [[objective_of(one, objective) for one in line] for line in swept.outcomes]
     chosen = chosen_of(np.array(told, np.float64))
     variants = Variants(settings)
     used = [variants.of(wanted.settings[place]).settings for place in dict.fromkeys(chosen)]
-    grounds = {ground_key(one): ground_of(bars, one) for one in used}
+    grounds = {ground_key(one): ground_of(bars, one, actions, start) for one in used}
     runner = Runner(bars, grounds, [window.test for window in windows])
     result = traded(runner, windows, wanted, chosen, variants)
     capital, first = settings.account.capital_paise, windows[0].test[0]
-    outcome = outcome_of(next(iter(grounds.values())), result.fills, result.equity, capital, first)
+    outcome = outcome_of(next(iter(grounds.values())), result, capital, first)
     return WalkForward(
         bars, settings, schedule, objective, wanted, windows,
         tuple(tuple(line) for line in swept.outcomes), chosen, result, outcome, swept.known,

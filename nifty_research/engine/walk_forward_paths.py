@@ -114,12 +114,16 @@ def walk_paths(
     store: Path,  # folder for what is finished
     start: int = 0,  # first row of all
     where: Where = HERE,
+    actions: pd.DataFrame | None = None,  # splits and dividends of the bars' shares
     on_batch: OnBatch | None = None,
 ) -> Paths:
     "Trade every part by every setting, and put the paths together; chosen is by Sharpe ratio."
     spans, cuts = part_spans(bars, parts, start)
     wanted = possible(plan(settings, grid), settings, bars, start)
-    swept = sweep_spans(bars, settings, wanted, spans, store=store, where=where, on_batch=on_batch)
+    swept = sweep_spans(
+        bars, settings, wanted, spans, store=store, where=where, actions=actions,
+        on_batch=on_batch,
+    )  # fmt: skip
     if not len(swept.outcomes[0][0].equity):
         raise UsageError(
             "there are too many settings to keep their returns of every day",

@@ -10,13 +10,17 @@ import os
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
+import pandas as pd
 
 from ..core.errors import DataError
 from ..core.settings import Settings
 from ..data.bars import Bars
-from ..engine.backtest import DayTable, backtest, day_table
-from ..engine.book import Integers
-from ..engine.rules import bar_flags, dated_days, rules_of
+from ..engine.backtest import backtest, day_table
+from ..engine.bar_flags import bar_flags, flag_delistings
+from ..engine.bar_loop import DayTable
+from ..engine.book import Floats, Integers
+from ..engine.daily import daily_history
+from ..engine.rules import dated_days, rules_of
 from ..engine.tear_sheet import Order
 from ..session.decide import Decider
 from ..statistics.permutation import Permutation, Shuffle
@@ -37,18 +41,27 @@ def draws_for(
     return int(np.clip(_CELLS // max(cells, 1), LEAST, MOST))
 
 
-def _without_jumps(bars: Bars, days: DayTable) -> Bars:
-    "Prices before a split on the scale of those after it."
-    ratio = days.listings["ratio"]
-    if not (ratio > 0.0).any():
+def _without_jumps(
+    bars: Bars,
+    actions: pd.DataFrame | None,  # ACTION_COLUMNS of data.actions
+) -> Bars:
+    "Prices before a split or a dividend on the scale of those after it: moves as holders had them."
+    if actions is None or not len(actions):
         return bars
-    steps = np.where(ratio > 0.0, ratio, 1.0)
-    after = np.cumprod(steps[::-1], axis=0)[::-1] / steps  # Of the days after each day
-    scale = np.ones(bars.close.shape)
-    for (first, last), factor in zip(days.rows, after, strict=True):
-        scale[first:last] = factor
+    history = daily_history(bars, actions)
+    ratio = np.where(history.ratio > 0.0, history.ratio, 1.0)
+    kept = np.ones(ratio.shape)  # Of the price of the night before
+    kept[1:] -= np.nan_to_num(history.dividend[1:] / history.closes[:-1])
+    rows = np.repeat(np.arange(len(ratio)), np.diff([*history.starts, len(bars.index)]))
+    scale, more = (_after(steps)[rows] for steps in (ratio / kept, ratio))
     price = {name: getattr(bars, name) / scale for name in ("open", "high", "low", "close")}
-    return dataclasses.replace(bars, **price, volume=bars.volume * scale)
+    return dataclasses.replace(bars, **price, volume=bars.volume * more)
+
+
+def _after(steps: Floats) -> Floats:  # (D, N)
+    "Product of the steps of all days after each day."
+    after: Floats = np.cumprod(steps[::-1], axis=0)[::-1] / steps
+    return after
 
 
 def _free(days: DayTable) -> DayTable:
@@ -73,13 +86,14 @@ def without_order(
     settings: Settings,  # With the strategy chosen, or the ensemble
     observed: float,  # Yearly Sharpe ratio of the real order
     *,
+    actions: pd.DataFrame | None = None,  # Splits and dividends of the bars' shares
     draws: int | None = None,  # None: by the size of the bars
     seed: int = 0,
 ) -> Order:
     "Trade the same bars in other orders; why not, where they have no other."
     try:
-        days = day_table(bars, dated_days(bars, settings))
-        shuffle = Shuffle(_without_jumps(bars, days))
+        days = day_table(bars, dated_days(bars, settings, actions, start=start), start)
+        shuffle = Shuffle(_without_jumps(bars, actions))
     except DataError as error:
         return Order(note=f"{error.what}: too short a record")
     count = draws_for(bars.close.size) if draws is None else draws
@@ -87,6 +101,7 @@ def without_order(
         return Order(note="nothing was traded" if count else "not asked for")
     days, decider = _free(days), Decider(settings)
     flags = bar_flags(bars.index, bars.symbols, bars.interval_minutes, settings)
+    flag_delistings(flags, bars)  # Rows change places with their like: a last bar stays the last
     rules = rules_of(settings, bars.interval_minutes)
     ends = days.rows[days.rows[:, 1] > start, 1] - 1
 

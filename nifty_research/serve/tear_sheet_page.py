@@ -264,7 +264,8 @@ def tear_sheet_page(
         f'<p id="verdict" data-sign="{sign}"><strong>{escape(verdict(sheet))}</strong></p>'
         f"<h2>What stands against it</h2>{_doubts_html(examine(sheet))}"
         f"{_cards_html(sheet)}<h2>How much of it may be luck</h2>{luck_text(sheet).html(most)}"
-        f'<div class="figures">{_places(sheet)}</div><h2>Tables</h2>{folded}<h2>What was assumed</h2><ul id="assumptions">{about}</ul>'
+        f'<div class="figures">{_places(sheet)}</div><h2>Tables</h2>{folded}'
+        f'<h2>What was assumed</h2><ul id="assumptions">{about}</ul>'
         f"</div><script>{get_plotlyjs()}</script><script>{DRAW}{draw}</script></body></html>\n"
     )
 

@@ -134,7 +134,9 @@ def sheet_of_bars(
         trial = maker.trial(settings, strategies, days=first.days, returns=returns)
         tried = count_trial(settings.paths.ledger, trial, first.days, returns)
     if draws and seen_in(returns) is not None:
-        order = without_order(bars, start, settings, first.figures.sharpe, draws=orders)
+        order = without_order(
+            bars, start, settings, first.figures.sharpe, actions=market.actions, draws=orders
+        )
     return made(tried, order, draws) if count or draws else first
 
 # %% ../../nbs/serve/tear_sheet_source.ipynb #64f5c224
