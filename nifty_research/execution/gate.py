@@ -5,6 +5,7 @@
 # %% ../../nbs/execution/gate.ipynb #7079dbee
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
@@ -25,7 +26,7 @@ from .states import WorkingOrder
 from .working import Orders
 
 # %% auto #0
-__all__ = ['Ask', 'Verdict', 'Gate', 'Moment', 'Gatekeeper', 'proposal', 'share_on']
+__all__ = ['Ask', 'Verdict', 'plain', 'Gate', 'Moment', 'Gatekeeper', 'proposal', 'share_on']
 
 # %% ../../nbs/execution/gate.ipynb #26ff4d89
 @dataclass(frozen=True, slots=True)
@@ -51,13 +52,18 @@ class Verdict:
         return "denial", {
             "symbol": self.proposal.instrument.symbol,
             "code": first.code,
-            "limit": first.limit,
-            "value": first.value,
-            "checks": [[one.code, one.limit, one.value] for one in self.failed],
+            "limit": plain(first.limit),
+            "value": plain(first.value),
+            "checks": [[one.code, plain(one.limit), plain(one.value)] for one in self.failed],
             "quantity": self.proposal.quantity,
             "by": "gate",
             "time": now.isoformat(),
         } | more
+
+
+def plain(value: float | str | None) -> float | str | None:
+    "A value that JSON can carry."
+    return str(value) if isinstance(value, float) and not math.isfinite(value) else value
 
 
 class Gate:

@@ -5,6 +5,7 @@
 # %% ../../nbs/execution/gate_rules.ipynb #bf50722d
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -137,7 +138,7 @@ def tick(asked: Proposal, known: Known) -> Check:
     step = asked.instrument.tick
     for price in (asked.limit, asked.trigger):
         steps = price / step
-        if not abs(steps - round(steps)) < 1e-6:  # NaN too
+        if not math.isfinite(steps) or steps < 0 or abs(steps - round(steps)) > 1e-6:
             return Check("tick", step, price, False)
     return Check("tick", step, asked.limit or asked.trigger or None, True)
 
