@@ -199,7 +199,7 @@ def test_wrong_token_fourth_connection_and_no_token(live: Live, listener: Listen
 def test_depth_and_indices_are_sent_as_the_books_stand() -> None:
     floor = Floor()
     floor.play(1000.0, 500)
-    floor.buy(40, 1000.0 - 0.2)
+    floor.buy(40, 999.95)
     floor.play(1000.1, 20)
     hub = Hub(floor.venue)
     raw = frame([hub._packet("INFY", mode) for mode in ("full", "quote", "ltp")])
