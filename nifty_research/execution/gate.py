@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from typing import Any
 
+from ..core.settings import Settings
 from ..engine.book import Purpose, Role
 from nifty_research.execution.gate_rules import (
     Check,
@@ -24,9 +25,12 @@ from nifty_research.execution.gate_rules import (
 from .messages import CANCELS, Intent
 from .states import WorkingOrder
 from .working import Orders
+from ..market.limits import margin_rate, order_limit
+from ..market.members import has_derivatives
+from ..market.phases import Segment
 
 # %% auto #0
-__all__ = ['Ask', 'Verdict', 'plain', 'Gate', 'Moment', 'Gatekeeper', 'proposal', 'share_on']
+__all__ = ['Ask', 'Verdict', 'plain', 'Gate', 'Moment', 'Gatekeeper', 'proposal', 'limits_of', 'share_on']
 
 # %% ../../nbs/execution/gate.ipynb #26ff4d89
 @dataclass(frozen=True, slots=True)
@@ -96,7 +100,7 @@ class Moment:
 
     instrument: Tradable
     known: Known  # without what follows from the working orders
-    stop: float | None = None  # trigger of the stop that an entry would get
+    stop_distance: float = 0.0  # rupees from its price, of the stop that an entry gets; 0: none
     others_inr: float = 0.0  # exposure in other instruments, held
 
 
@@ -165,7 +169,11 @@ def proposal(intent: Intent, order: WorkingOrder, moment: Moment, is_new: bool) 
     trigger = intent.price if purpose in _MOVES else 0.0
     if purpose is Purpose.RESIZE and order.purpose == "stop":
         trigger = order.price
-    limit = intent.price if purpose in (Purpose.ENTRY, Purpose.TARGET) else 0.0
+    limit = intent.price if intent.at_limit or purpose is Purpose.TARGET else 0.0
+    stop = None
+    if moment.stop_distance > 0.0:
+        below = moment.stop_distance if quantity > 0 else -moment.stop_distance
+        stop = round((limit or moment.known.last_price) - below, 4)
     return Proposal(
         moment.instrument,
         quantity,
@@ -173,11 +181,30 @@ def proposal(intent: Intent, order: WorkingOrder, moment: Moment, is_new: bool) 
         trigger=trigger,
         is_exit=not is_entry,
         is_change=not is_new,
-        stop=moment.stop,
+        stop=stop,
         changes=order.changes,
+        is_child=bool(intent.parent),
     )
 
 # %% ../../nbs/execution/gate.ipynb #5d48bd6e
+def limits_of(
+    settings: Settings,
+    *,
+    most_shares: int = 0,  # of one instrument; 0: not asked
+) -> Limits:
+    "The house's limits as they are set."
+    asked = settings.gate
+    return Limits(
+        most_shares=most_shares,
+        order_inr=asked.order_inr,
+        position_times=asked.position_times,
+        exposure_times=asked.exposure_times,
+        alike_s=asked.duplicate_s,
+        price_age_s=asked.price_age_s,
+        changes=settings.execution.order_changes,
+    )
+
+
 def share_on(
     symbol: str,
     day: date,
@@ -186,10 +213,6 @@ def share_on(
     tick: float,  # rupees
 ) -> Tradable:
     "A share's rules of a day, from the dated tables."
-    from nifty_research.market.limits import margin_rate, order_limit
-    from nifty_research.market.members import has_derivatives
-    from nifty_research.market.phases import Segment
-
     segment = Segment.of_share(has_derivatives(symbol, day))
     kind = "equity intraday" if product == "MIS" else "equity delivery"
     return Tradable(

@@ -16,6 +16,7 @@ from ..core.errors import AuthenticationError, ExecutionError, InvalidAnswerErro
 from ..engine.book import Closed, Purpose, Records, Role
 from .answers import number_text
 from .booking import TradeRegister
+from .gate import Gatekeeper
 from nifty_research.execution.messages import (
     ROLES,
     WORDS,
@@ -72,6 +73,8 @@ class Sender:
     remakes_changes: bool = True  # a change that the book lacks after a doubt is made again
     doubts_refusals: bool = False  # a no that names no rule is unknown
     before_send: Callable[[Request], None] = _at_once  # waits for a turn, checks the lease
+    gate: Gatekeeper | None = None  # asked before an intent becomes a request
+    denied: list[Ending] = field(default_factory=list)  # what it has stopped
 
     def working(self, symbol: int, role: Role) -> WorkingOrder | None:
         "The order of a symbol in this role that has not ended."
@@ -92,10 +95,36 @@ class Sender:
         for one in intents:
             intent = one if isinstance(one, Intent) else Intent.of(one)
             request = self._request(intent)
+            if self.gate and not self.gate.lets_pass(
+                intent, request.order, self.orders, request.is_new
+            ):
+                events.append(self._deny(request, intent))
+                continue
             self.orders[request.order.tag] = request.order
             requests.append(request)
             events.append(("intent", self._intent_event(request, intent)))
         return requests, events
+
+    def _deny(self, request: Request, intent: Intent) -> tuple[str, dict[str, Any]]:
+        "Note an intent that the gate has stopped: no order is made, and its tag is free again."
+        assert self.gate is not None
+        order, verdict = request.order, self.gate.denied[-1][1]
+        more: dict[str, Any] = {"purpose": WORDS[request.purpose]}
+        more |= {"wish": intent.wish} if intent.wish else {}
+        if request.is_new:
+            self.number -= 1
+            order = order.moved(State.DENIED)
+        code = verdict.failed[0].code
+        self.denied.append(Ending(order, Closed.REJECTED, f"denied: {code}"))
+        self._count_refusal(request, f"our own gate says {code}")
+        return verdict.event(self.clock.now(), **more)
+
+    def take_denied(self) -> list[Ending]:
+        "Orders that the gate has stopped since this was last asked."
+        denied, self.denied = self.denied, []
+        if self.gate:
+            self.gate.denied.clear()
+        return denied
 
     def _request(self, intent: Intent) -> Request:
         purpose, symbol, quantity = intent.purpose, intent.symbol, intent.quantity
@@ -153,7 +182,7 @@ class Sender:
             outcome = self._sent(request)
             events.append(self._answer(request, outcome))
             if outcome.sent is Sent.REJECTED and not request.is_cancel:
-                self._count_refusal(request, outcome)
+                self._count_refusal(request, outcome.message)
                 ended = self.orders[request.order.tag]
                 endings.append(Ending(ended, Closed.REJECTED, outcome.message))
         return events, endings
@@ -167,7 +196,7 @@ class Sender:
         events.append(("order closed", closed))
         return Ending(ended, Closed.CANCELLED, reason)
 
-    def _count_refusal(self, request: Request, outcome: Outcome) -> None:
+    def _count_refusal(self, request: Request, why: str) -> None:
         "An exit that is refused again and again at one moment is a case for a person."
         order, now = request.order, self.clock.now()
         if order.role is not Role.EXIT:
@@ -176,7 +205,7 @@ class Sender:
         self.refusals[order.symbol] = (now, count + 1 if moment == now else 1)
         if self.refusals[order.symbol][1] > MOST_REFUSALS:
             raise ExecutionError(
-                f"the broker refuses to close the position: {outcome.message}",
+                f"the position cannot be closed: {why}",
                 where=self.symbols[order.symbol],
                 value=order.order_id or order.tag,
                 remedy="Close it by hand; start the session again from its journal afterwards.",
