@@ -12,7 +12,12 @@ from typing import Any
 
 from ..broker.client import Broker, Outcome, Sent
 from ..core.clock import Clock
-from ..core.errors import AuthenticationError, ExecutionError, InvalidAnswerError
+from nifty_research.core.errors import (
+    AuthenticationError,
+    ExecutionError,
+    InvalidAnswerError,
+    RateLimitError,
+)
 from ..engine.book import Closed, Purpose, Records, Role
 from .answers import number_text
 from .booking import TradeRegister
@@ -30,7 +35,7 @@ from .tags import tag_of
 from .working import Orders
 
 # %% auto #0
-__all__ = ['PLAIN_REFUSALS', 'MOST_REFUSALS', 'is_plain_refusal', 'Sender', 'changed', 'with_number']
+__all__ = ['PLAIN_REFUSALS', 'MOST_REFUSALS', 'NO_TURN', 'is_plain_refusal', 'Sender', 'changed', 'with_number']
 
 # %% ../../nbs/execution/sending.ipynb #62453443
 PLAIN_REFUSALS = (
@@ -47,6 +52,7 @@ def is_plain_refusal(outcome: Outcome) -> bool:
 
 # %% ../../nbs/execution/sending.ipynb #ef785864
 MOST_REFUSALS = 3  # of one exit at one moment, before a person is called
+NO_TURN = "NoTurn"  # our own limits had no room for a request in time: it was not sent
 
 
 def _at_once(request: Request) -> None:
@@ -111,6 +117,7 @@ class Sender:
         order, verdict = request.order, self.gate.denied[-1][1]
         more: dict[str, Any] = {"purpose": WORDS[request.purpose]}
         more |= {"wish": intent.wish} if intent.wish else {}
+        more |= {"work": intent.work} if intent.work else {}
         if request.is_new:
             self.number -= 1
             order = order.moved(State.DENIED)
@@ -214,7 +221,10 @@ class Sender:
     def _sent(self, request: Request) -> Outcome:
         "Send one request; what is known after it."
         order = request.order
-        self.before_send(request)
+        try:
+            self.before_send(request)
+        except RateLimitError as error:
+            return Outcome(Sent.REJECTED, error_type=NO_TURN, message=str(error)[:300])
         if not request.is_new:
             state = State.CANCEL_PENDING if request.is_cancel else State.MODIFY_PENDING
             if order.is_working:
