@@ -185,7 +185,8 @@ def market_file(folder: Path, settings: Settings) -> tuple[Path, int]:
 
 def book_command(market: Path) -> tuple[str, ...]:
     "The command line of the exchange with order books, a phase at a time."
-    serve = ("-m", "nifty_research.cli.main", "twin", "serve", "--market", "recorded")
+    nifty = "import sys; from nifty_research.cli.main import main; sys.exit(main())"
+    serve = ("-c", nifty, "twin", "serve", "--market", "recorded")
     played = ("--bars", str(market), "--day", "2026-09-15", "--matching", "book", "--lockstep")
     return (sys.executable, *serve, *played, "--no-limits", "--with-parent", "--json")
 
