@@ -11,6 +11,7 @@ import pytest
 from nifty_research.cli.crashcheck import KINDS_OF_PROBLEM
 from nifty_research.cli.crashtest import crash_test, points, score
 
+
 @pytest.mark.parametrize(("matching", "count"), [("bars", 60), ("book", 12)])
 def test_nothing_happens_twice_and_nothing_is_lost(
     tmp_path: Path, matching: str, count: int
