@@ -11,7 +11,7 @@ import os
 import select
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -44,11 +44,14 @@ from nifty_research.core.errors import (
 from ..core.money import paise
 from ..core.settings import Settings, load_settings
 from .desk import Desk, House, Wish, wishes_in
+from .gate import Gate, Gatekeeper, limits_of
+from .market_view import MarketView
 from .messages import Ending, Events, Fill, Request
 from .orders import OrderManager
 from .reconciliation import Periods, Reconciler
 from .recovery import RECALLED, Memory, recollect, remembered
 from ..ledger.journal import Journal
+from ..market.limits import order_limit
 
 # %% auto #0
 __all__ = ['Say', 'TURN_PATIENCE_S', 'PacedClock', 'Line', 'OrderProcess', 'fill_event', 'Given', 'shared_throttle', 'line_of',
@@ -121,6 +124,11 @@ class Line:
     def holdings(self) -> list[dict[str, Any]]:
         "Shares held for delivery."
         return _rows(self.reader.other("holdings"), "holdings")
+
+    def quotes(self, keys: Sequence[str]) -> dict[str, dict[str, Any]]:
+        "Prices, bands and volume of instruments."
+        answer = self.reader.quotes(keys, "quote")
+        return answer if isinstance(answer, dict) else {}
 
     def margins(self) -> dict[str, Any]:
         "Funds of the equity segment."
@@ -242,11 +250,15 @@ class OrderProcess:
             return 0
         intents, denials = self.desk.next()
         now = self.manager.clock.now()
-        requests, events = self.manager.prepare(intents)
-        self.record(events + [one.event(now) for one in denials])
-        for request in requests:
-            self._send(request)
-        return len(requests) + len(denials)
+        self.record([one.event(now) for one in denials])
+        for intent in intents:  # each for itself: the gate may have to ask, and get no answer
+            requests, events = self.manager.prepare([intent])
+            self.record(events)
+            for ending in self.manager.take_denied():
+                self.desk.refused_order(ending.order)
+            for request in requests:
+                self._send(request)
+        return len(intents) + len(denials)
 
     def _send(self, request: Request) -> None:
         try:
@@ -434,7 +446,22 @@ def open_process(
     for wish in given.wishes:
         wishes[wish.symbol].append(wish)
     house = House(given.most_shares, tick=given.tick, most_changes=execution.order_changes - 1)
-    desk = Desk(manager, memory, house, wishes)
+    view = MarketView(
+        given.symbols,
+        manager.product,
+        given.tick,
+        house.stop_share,
+        settings.account.capital_inr,
+        clock,
+        memory,
+        line.quotes,
+        line.margins,
+        throttle,
+    )
+    gate = Gate(limits_of(settings, most_shares=given.most_shares))
+    manager.gate = Gatekeeper(gate, view.moment)
+    largest = order_limit("kite shares per equity order", clock.now().date(), nearest=True)
+    desk = Desk(manager, memory, house, wishes, largest=largest, volume=view.volume)
     periods = Periods(
         execution.reconcile_orders_s,
         execution.reconcile_positions_s,

@@ -17,6 +17,7 @@ from nifty_research.core.errors import (
     ExecutionError,
     InvalidAnswerError,
     RateLimitError,
+    TradingSystemError,
 )
 from ..engine.book import Closed, Purpose, Records, Role
 from .answers import number_text
@@ -101,15 +102,23 @@ class Sender:
         for one in intents:
             intent = one if isinstance(one, Intent) else Intent.of(one)
             request = self._request(intent)
-            if self.gate and not self.gate.lets_pass(
-                intent, request.order, self.orders, request.is_new
-            ):
+            if not self._passes(request, intent):
                 events.append(self._deny(request, intent))
                 continue
             self.orders[request.order.tag] = request.order
             requests.append(request)
             events.append(("intent", self._intent_event(request, intent)))
         return requests, events
+
+    def _passes(self, request: Request, intent: Intent) -> bool:
+        "Whether the gate lets an intent through; where it cannot say, nothing has happened."
+        if self.gate is None:
+            return True
+        try:
+            return self.gate.lets_pass(intent, request.order, self.orders, request.is_new)
+        except TradingSystemError:
+            self.number -= request.is_new
+            raise
 
     def _deny(self, request: Request, intent: Intent) -> tuple[str, dict[str, Any]]:
         "Note an intent that the gate has stopped: no order is made, and its tag is free again."
