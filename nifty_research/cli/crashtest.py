@@ -363,6 +363,7 @@ class Trial:
             "NIFTY_KITE__ALGO_ID": ALGO_ID,
             "NIFTY_EXECUTION__CALL_TIMEOUT_S": str(CALL_TIMEOUT_S),
             "NIFTY_READS__FIRST_WAIT_S": "0.05",
+            "NIFTY_GATE__DUPLICATE_S": "0.5",  # its wishes follow one another at once
         }
         begin = FreshLife if self.nursery is None else self.nursery.start
         return begin(arguments, environment, self.folder / "errors.log", 2 * longest_s + 10)

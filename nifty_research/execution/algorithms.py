@@ -198,7 +198,7 @@ def next_step(plan: Plan, progress: Progress, now: datetime) -> Step:
         return Step("withdraw", why=why)
     if why == "paused":
         return Step("wait", why=why)
-    is_late = why == "time is over" and plan.remainder == "market"
+    is_late = why == "time is over" and plan.remainder == "market" and progress.asked != "pause"
     if why and not is_late:
         return Step("end", why=why)
     room = left if is_late else _room(plan, progress, now)
@@ -207,7 +207,7 @@ def next_step(plan: Plan, progress: Progress, now: datetime) -> Step:
         return Step("withdraw", why="more is due") if rests_behind else Step("wait")
     quantity = min(room, plan.most, left) // plan.lot * plan.lot
     if quantity <= 0:
-        return Step("wait")
+        return Step("end", why="less than a lot is left") if is_late else Step("wait")
     return Step("place", quantity, at_limit=plan.limit > 0 and not is_late)
 
 

@@ -126,8 +126,9 @@ class Desk:
             if answer is not None and not isinstance(answer, Intent):
                 denials.append(answer)
                 continue
-            protection = None if answer else self.protection(symbol)
-            intents += [one for one in (answer, protection) if one is not None]
+            if answer is None or answer.parent:  # what is held is protected before more is bought
+                answer = self.protection(symbol) or answer
+            intents += [answer] if answer else []
         return intents, denials
 
     def is_quiet(self, symbol: str) -> bool:

@@ -91,7 +91,11 @@ class Gate:
     def passed_on(self, asked: Proposal, moment: datetime) -> None:
         "Remember an entry that goes to the exchange, so that it is not sent again at once."
         if not asked.is_exit:
-            self._sent[asked.instrument.symbol, asked.quantity] = moment
+            self.remember(asked.instrument.symbol, asked.quantity, moment)
+
+    def remember(self, symbol: str, quantity: int, moment: datetime) -> None:
+        "Note an entry that was sent; `quantity` signed."
+        self._sent[symbol, quantity] = moment
 
 # %% ../../nbs/execution/gate.ipynb #ea0406a0
 @dataclass(frozen=True, slots=True)

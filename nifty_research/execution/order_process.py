@@ -459,6 +459,8 @@ def open_process(
         throttle,
     )
     gate = Gate(limits_of(settings, most_shares=given.most_shares))
+    for (symbol, quantity), at in memory.entered.items():
+        gate.remember(symbol, quantity, datetime.fromisoformat(at))
     manager.gate = Gatekeeper(gate, view.moment)
     largest = order_limit("kite shares per equity order", clock.now().date(), nearest=True)
     desk = Desk(manager, memory, house, wishes, largest=largest, volume=view.volume)

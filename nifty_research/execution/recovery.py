@@ -51,6 +51,7 @@ class Memory:
     breaks: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)  # what and symbol
     changes: Counter[str] = field(default_factory=Counter)  # of each order, by tag
     fills: int = 0
+    entered: dict[tuple[str, int], str] = field(default_factory=dict)  # last time, ISO
     works: dict[str, dict[str, Any]] = field(default_factory=dict)  # parents, by their wish
     disaster_stops: dict[str, dict[str, Any]] = field(default_factory=dict)  # latest, by symbol
     _wishes: dict[str, str] = field(default_factory=dict)  # served last through an order, by tag
@@ -63,6 +64,9 @@ class Memory:
             self.held[said["symbol"]] = held.after(signed, said["price"])
             self.fills += 1
         elif kind in ("intent", "denial"):
+            if said.get("purpose") == WORDS[Purpose.ENTRY] and kind == "intent":
+                signed = said["quantity"] if said["side"] == "BUY" else -said["quantity"]
+                self.entered[said["symbol"], signed] = said["time"]
             if said.get("wish"):
                 self.served[said["wish"]] = said.get("purpose") or f"denied: {said['code']}"
                 self._wishes[said.get("tag", "")] = said["wish"]
