@@ -26,6 +26,7 @@ TOOLS = {
     "nbdev": "make export, make test",
     "pandas-stubs": "types for mypy",
     "pytest-xdist": "make test",
+    "redis": "limits shared by several computers; broker.quotas imports it where it is asked for",
     "ruff": "make lint",
     "setuptools": "builds the package, make setup",
     "types-cachetools": "types for mypy",

@@ -35,7 +35,7 @@ from ..data.store import BarStore
 from ..market.members import current_symbol
 
 # %% auto #0
-__all__ = ['Tell', 'Wanted', 'wanted_of', 'Progress', 'Downloaded', 'as_traded_from', 'Download']
+__all__ = ['EXCHANGES', 'Tell', 'Wanted', 'wanted_of', 'Progress', 'Downloaded', 'as_traded_from', 'Download']
 
 # %% ../../nbs/broker/download.ipynb #81239c82
 @dataclass(frozen=True)
@@ -48,12 +48,23 @@ class Wanted:
     is_contract: bool = False  # has open interest
 
 
+EXCHANGES = ("NSE", "BSE", "NFO", "BFO", "CDS", "BCD", "MCX", "NCO")  # with lists at Kite
+
+
 def wanted_of(
     reader: Reader,
     keys: Sequence[str],  # INFY, NSE:NIFTY 50, NFO:NIFTY26NOVFUT …
 ) -> list[Wanted]:
     "The instruments meant; MissingDataError naming those that the broker does not list today."
     split = [key.rpartition(":")[::2] for key in keys]
+    for exchange, symbol in split:
+        if exchange and exchange not in EXCHANGES:
+            raise MissingDataError(
+                "the broker does not list instruments of this exchange",
+                where=exchange,
+                value=symbol,
+                remedy=f"Exchanges are {', '.join(EXCHANGES)}.",
+            )
     lists = {
         exchange: {row["tradingsymbol"]: row for row in reader.instruments(exchange or "NSE")}
         for exchange in dict.fromkeys(exchange for exchange, _ in split)

@@ -327,6 +327,7 @@ MODULES = {  # parts that a module of their own measures, by its `figures(data, 
     "report": "nifty_research.cli.bench_report",
     "sweep": "nifty_research.cli.bench_sweep",
     "orders": "nifty_research.cli.bench_orders",
+    "throttle": "nifty_research.cli.bench_throttle",
 }
 PARTS = ("engine", "session", "parity", *MODULES)
 

@@ -14,10 +14,10 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..core.clock import Clock
 from ..core.errors import TradingSystemError
 from ..core.settings import Settings, load_settings
 from nifty_research.execution.order_process import (
+    Given,
     Line,
     arguments_of,
     given_by,
@@ -141,10 +141,10 @@ def crash_before_replies(fuse: Fuse) -> None:
     http.client.HTTPConnection.getresponse = reading  # type: ignore[assignment,method-assign]
 
 # %% ../../nbs/cli/crashpoints.ipynb #ff0ffaab
-def crashing_line(settings: Settings, environ: dict[str, str], clock: Clock, fuse: Fuse) -> Line:
+def crashing_line(settings: Settings, environ: dict[str, str], given: Given, fuse: Fuse) -> Line:
     "The client of the order process, with boundaries."
     CrashingLine.fuse = fuse
-    plain = line_of(settings, environ, clock)
+    plain = line_of(settings, environ, given)
     crash_before_replies(fuse)
     return CrashingLine(plain.broker, plain.reader)
 
@@ -159,7 +159,7 @@ def main(arguments: list[str] | None = None) -> int:
     fuse = CrashingJournal.fuse = Fuse(boundary, int(number))
     try:
         settings, given = load_settings(), given_by(asked)
-        line = crashing_line(settings, dict(os.environ), given.clock, fuse)
+        line = crashing_line(settings, dict(os.environ), given, fuse)
         with CrashingJournal.open(given.ledger, given.account, clock=given.clock) as journal:
             crash_inside_commits(journal)  # type: ignore[arg-type]
             return run_process(given, settings, line, journal, asked.longest)

@@ -14,7 +14,7 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -26,19 +26,21 @@ import requests
 
 from .crashcheck import KINDS_OF_PROBLEM, Problem, Sides, problems_of
 from .crashpoints import BOUNDARIES
+from .nursery import Life, Nursery
 from ..core.clock import IST
 from ..core.errors import NetworkError
 from ..core.settings import Settings, load_settings
 from ..ledger.journal import Journal
 
 # %% auto #0
-__all__ = ['SPEED', 'CALL_TIMEOUT_S', 'FAULTS', 'SYMBOLS', 'MOST_SHARES', 'FAR', 'Point', 'points', 'wishes_of', 'market_file',
-           'Twin', 'Result', 'Child', 'child_command', 'live_once', 'try_point', 'order_fault', 'crash_test', 'score',
-           'quantiles', 'score_rows']
+__all__ = ['SPEED', 'CALL_TIMEOUT_S', 'ALGO_ID', 'FAULTS', 'SYMBOLS', 'MOST_SHARES', 'PRICES', 'FRESH_EVERY', 'Point', 'points',
+           'wishes_of', 'far', 'market_file', 'book_command', 'Twin', 'Result', 'Child', 'life_arguments', 'FreshLife',
+           'Trial', 'bring_about', 'try_point', 'crash_test', 'score', 'quantiles', 'score_rows']
 
 # %% ../../nbs/cli/crashtest.ipynb #9985783a
 SPEED = 15.0  # session seconds a wall second
 CALL_TIMEOUT_S = 0.6
+ALGO_ID = "17042"  # sent with every order; the exchange may stop it
 FAULTS: dict[str, dict[str, Any]] = {
     "none": {},
     "latency": {"calls": "any", "count": 6, "distribution": "lognormal", "seconds": 0.05},
@@ -72,6 +74,7 @@ FAULTS: dict[str, dict[str, Any]] = {
     "updates late": {"count": 3, "seconds": 0.4},
     "feed stall": {"seconds": 0.5},
     "feed lost": {},
+    "exchange kill": {"algo_id": ALGO_ID},
     "clock skew": {"calls": "any", "count": 5, "seconds": 90.0},
 }
 
@@ -132,14 +135,19 @@ def wishes_of(point: Point) -> list[dict[str, Any]]:
             elif do == "large":
                 wish |= {"do": "enter", "quantity": side * (MOST_SHARES + 1)}
             elif do == "far":
-                wish |= {"do": "enter", "quantity": side * size, "price": FAR[side]}
+                wish |= {"do": "enter", "quantity": side * size, "price": far(symbol, side)}
             elif do == "part":
                 wish |= {"quantity": max(1, size // 2)}
             wishes.append(wish)
     return wishes
 
 
-FAR = {1: 950.0, -1: 2500.0}  # limits that the small market does not reach
+PRICES = dict(zip(SYMBOLS, (1000.0, 2000.0, 1500.0), strict=True))  # where the day begins
+
+
+def far(symbol: str, side: int) -> float:
+    "A limit that the small market does not reach, within the band of the day."
+    return PRICES[symbol] * (1.0 - 0.09 * side)
 
 # %% ../../nbs/cli/crashtest.ipynb #716026aa
 _PHASE_S = 0.1
@@ -158,7 +166,7 @@ def market_file(folder: Path, settings: Settings) -> tuple[Path, int]:
     index = before[-10:].append(after)
     chance = np.random.default_rng(7)
     steps = chance.normal(0.0, 0.0015, (len(index), len(SYMBOLS))).cumsum(axis=0)
-    close = np.round(np.array([1000.0, 2000.0, 1500.0]) * np.exp(steps) * 20) / 20
+    close = np.round(np.array(list(PRICES.values())) * np.exp(steps) * 20) / 20
     open_ = np.vstack([close[:1], close[:-1]])
     high, low = np.maximum(open_, close) + 0.5, np.minimum(open_, close) - 0.5
     bars = Bars(
@@ -175,15 +183,24 @@ def market_file(folder: Path, settings: Settings) -> tuple[Path, int]:
     return folder / "market.parquet", 10
 
 
+def book_command(market: Path) -> tuple[str, ...]:
+    "The command line of the exchange with order books, a phase at a time."
+    nifty = "import sys; from nifty_research.cli.main import main; sys.exit(main())"
+    serve = ("-c", nifty, "twin", "serve", "--market", "recorded")
+    played = ("--bars", str(market), "--day", "2026-09-15", "--matching", "book", "--lockstep")
+    return (sys.executable, *serve, *played, "--no-limits", "--with-parent", "--json")
+
+
 class Twin:
     "One running exchange: its admin port, and a hand that lets its day pass."
 
-    def __init__(self, folder: Path, settings: Settings) -> None:
+    def __init__(self, folder: Path, settings: Settings, matching: str = "bars") -> None:
         from nifty_research.session.processes import ExchangeProcess, new_keys
 
         market, start = market_file(folder, settings)
         log = folder / "exchange.log"
-        self.process = ExchangeProcess(settings, market, start, new_keys(), log)
+        command = book_command(market) if matching == "book" else ()
+        self.process = ExchangeProcess(settings, market, start, new_keys(), log, command)
         self.addresses = self.process.addresses
         self.admin = f"http://{self.addresses.admin}"
         self.began = time.monotonic()
@@ -280,67 +297,116 @@ class Child:
         return next((line for line in self.lines if line["said"] == said), None)
 
 
-def child_command(
+def life_arguments(
     twin: Twin, point: Point, folder: Path, crash: str, longest_s: float
 ) -> list[str]:
-    "The command line of one life."
-    command = [sys.executable, "-m", "nifty_research.cli.crashpoints"]
-    command += ["--run", point.run, "--ledger", str(folder / "ledger.sqlite")]
+    "The arguments of one life."
+    command = ["--run", point.run, "--ledger", str(folder / "ledger.sqlite")]
     command += ["--wishes", str(folder / "wishes.json"), "--account", "CRASH"]
     command += ["--clock", twin.clock.isoformat(), "--wall", str(twin.wall_s)]
     command += ["--speed", str(SPEED), "--longest", str(longest_s), "--crash", crash]
     return [*command, "--stay"]
 
 
-def live_once(
-    twin: Twin, point: Point, folder: Path, keys: dict[str, str], crash: str, longest_s: float
-) -> Child:
-    "Start the process and wait for its end, whatever it is."
-    environment = {k: v for k, v in os.environ.items() if not k.lower().endswith("_proxy")} | keys
-    environment |= {
-        "NIFTY_KITE__ROOT": twin.addresses.rest,
-        "NIFTY_KITE__STREAM": twin.addresses.stream,
-        "NIFTY_EXECUTION__CALL_TIMEOUT_S": str(CALL_TIMEOUT_S),
-        "NIFTY_READS__FIRST_WAIT_S": "0.05",
-    }
-    began, log = time.time(), folder / "errors.log"
-    with log.open("ab") as errors:
-        process = subprocess.Popen(
-            child_command(twin, point, folder, crash, longest_s),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=errors,
-            env=environment,
-            start_new_session=True,
-        )
-    watch = threading.Timer(2 * longest_s + 10, process.kill)
-    watch.start()
-    said, still = _heard(process, twin)
-    watch.cancel()
-    return Child(process.returncode, said, began, log.read_text()[-800:], still)
+class FreshLife:
+    "One process that starts from nothing, imports included."
+
+    def __init__(
+        self, arguments: Sequence[str], environment: Mapping[str, str], log: Path, longest_s: float
+    ) -> None:
+        with log.open("ab") as errors:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "nifty_research.cli.crashpoints", *arguments],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                env=dict(environment),
+                start_new_session=True,
+            )
+        self.code = 1
+        self._watch = threading.Timer(longest_s, self._process.kill)
+        self._watch.start()
+
+    def lines(self) -> Iterator[dict[str, Any]]:
+        "What it says, until its end."
+        with self._process as process:
+            for text in process.stdout or ():
+                yield json.loads(text)
+            self.code = process.wait()
+        self._watch.cancel()
+
+    def answer(self, text: str) -> None:
+        "Write a line to its standard input; OSError when it is gone."
+        if self._process.stdin is not None:
+            self._process.stdin.write(text.encode() + b"\n")
+            self._process.stdin.flush()
 
 
-def _heard(
-    process: subprocess.Popen[bytes], twin: Twin
-) -> tuple[list[dict[str, Any]], bool]:  # and whether the market stands still since
-    "What a life says until its end; when it has done all, the market stops and it may go."
-    said: list[dict[str, Any]] = []
-    still = False
-    if process.stdout is None or process.stdin is None:
-        return said, still
-    with process.stdout, process.stdin:
-        for line in process.stdout:
-            said.append(json.loads(line))
-            if said[-1]["said"] == "done":
-                still = twin.stand_still()
+@dataclass(frozen=True)
+class Trial:
+    "What the lives of one point share."
+
+    twin: Twin
+    point: Point
+    folder: Path
+    keys: dict[str, str]
+    nursery: Nursery | None  # None: every life starts from nothing
+    acts: list[dict[str, Any]] = field(default_factory=list)  # faults that wait for a life at work
+
+    def begin(self, crash: str, longest_s: float) -> Life | FreshLife:
+        "Start a life."
+        arguments = life_arguments(self.twin, self.point, self.folder, crash, longest_s)
+        environment = {k: v for k, v in os.environ.items() if not k.lower().endswith("_proxy")}
+        environment |= self.keys | {
+            "NIFTY_KITE__ROOT": self.twin.addresses.rest,
+            "NIFTY_KITE__STREAM": self.twin.addresses.stream,
+            "NIFTY_KITE__ALGO_ID": ALGO_ID,
+            "NIFTY_EXECUTION__CALL_TIMEOUT_S": str(CALL_TIMEOUT_S),
+            "NIFTY_READS__FIRST_WAIT_S": "0.05",
+            "NIFTY_GATE__DUPLICATE_S": "0.5",  # its wishes follow one another at once
+        }
+        begin = FreshLife if self.nursery is None else self.nursery.start
+        return begin(arguments, environment, self.folder / "errors.log", 2 * longest_s + 10)
+
+    def live(self, crash: str, longest_s: float) -> Child:
+        "One life from start to end, whatever it is; when it has done all, the market stops."
+        began, said, still = time.time(), [], False
+        life = self.begin(crash, longest_s)
+        for line in life.lines():
+            said.append(line)
+            if line["said"] == "reconciled":
+                self._act()
+            elif line["said"] == "done":
+                still = self.twin.stand_still()
                 with suppress(OSError):
-                    process.stdin.write(b"go\n")
-                    process.stdin.flush()
-        process.wait()
-    return said, still
+                    life.answer("go")
+        log = (self.folder / "errors.log").read_text()
+        return Child(life.code, said, began, log[-800:], still)
+
+    def _act(self) -> None:
+        "Bring about what waits for a life at work, a moment from now."
+        while self.acts:
+            hand = threading.Timer(0.2, bring_about, (self.twin, self.acts.pop()))
+            hand.daemon = True
+            hand.start()
 
 
-def try_point(twin: Twin, point: Point, folder: Path) -> Result:
+def bring_about(
+    twin: Twin,
+    fault: dict[str, Any],
+    lasts_s: float = 0.5,  # wall seconds, of one that stays until it is cleared
+) -> None:
+    "Order a fault that acts at once; what stays in force is lifted again."
+    number = twin.ask("POST", "/fault", json=fault)["number"]
+    if fault["kind"] in ("exchange kill",):
+        time.sleep(lasts_s)
+        twin.ask("DELETE", f"/fault?number={number}")
+
+
+FRESH_EVERY = 10  # of so many points one has lives that start from nothing; these are timed
+
+
+def try_point(twin: Twin, point: Point, folder: Path, nursery: Nursery | None = None) -> Result:
     "Live, die, live again; then compare."
     folder.mkdir(parents=True)
     wishes: dict[str, Any] = {"symbols": SYMBOLS, "most_shares": MOST_SHARES, "tick": 0.5}
@@ -348,17 +414,16 @@ def try_point(twin: Twin, point: Point, folder: Path) -> Result:
     (folder / "wishes.json").write_text(json.dumps(wishes))
     account = twin.ask("POST", "/accounts", json={"cash_inr": 1_000_000})
     keys = {"NIFTY_PAPER_KEY": account["api_key"], "NIFTY_PAPER_SECRET": account["api_secret"]}
-    if point.fault != "none":
-        chance = random.Random(point.number)
-        fault = {"kind": point.fault, "account": account["api_key"], "skip": chance.randint(0, 3)}
-        order_fault(twin, fault | FAULTS[point.fault])
+    trial = Trial(twin, point, folder, keys, nursery if point.number % FRESH_EVERY else None)
+    _order_fault(trial, account["api_key"])
     result = Result(point)
     crashes = [f"{point.boundary}:{point.reached}", *([f"{point.again}:1"] if point.again else [])]
     error = ""
     for crash in [*crashes, ":0"]:
-        child = live_once(twin, point, folder, keys, crash, 8.0 if crash != ":0" else 30.0)
+        child = trial.live(crash, 8.0 if crash != ":0" else 30.0)
         result.deaths += child.code == -signal.SIGKILL
-        _note_times(result, child)
+        if trial.nursery is None:
+            _note_times(result, child)
         error = child.error
         if child.code == 0:
             break
@@ -374,17 +439,18 @@ def try_point(twin: Twin, point: Point, folder: Path) -> Result:
     return result
 
 
-_ACTS = ("token death", "feed lost", "feed stall")
+_ACTS = ("token death", "feed lost", "feed stall", "exchange kill")
 
 
-def order_fault(twin: Twin, fault: dict[str, Any]) -> None:
-    "Order a fault; those that act at once come when the process is at work."
-    if fault["kind"] not in _ACTS:
-        twin.ask("POST", "/fault", json=fault)
-        return
-    hand = threading.Timer(1.5, twin.ask, ("POST", "/fault"), {"json": fault | {"skip": 0}})
-    hand.daemon = True
-    hand.start()
+def _order_fault(trial: Trial, account: str) -> None:
+    "Order the fault of a point; one that acts at once comes when a life is at work."
+    point, chance = trial.point, random.Random(trial.point.number)
+    fault: dict[str, Any] = {"kind": point.fault, "account": account}
+    if point.fault in _ACTS:
+        trial.acts.append(fault | FAULTS[point.fault])
+    elif point.fault != "none":
+        fault |= {"skip": chance.randint(0, 3)} | FAULTS[point.fault]
+        trial.twin.ask("POST", "/fault", json=fault)
 
 
 def _note_times(result: Result, child: Child) -> None:
@@ -416,6 +482,8 @@ def crash_test(
     folder: Path,  # for journals and logs
     *,
     workers: int = 5,  # points side by side
+    matching: str = "bars",  # or book
+    every_life_fresh: bool = False,  # start every life from nothing, and time it
     say: Callable[[str], None] = lambda text: None,
 ) -> list[Result]:
     "Try points against exchanges that are replaced when their day is nearly over."
@@ -425,16 +493,23 @@ def crash_test(
     while left:
         place = folder / f"exchange-{len(results)}"
         place.mkdir(parents=True)
-        twin = Twin(place, settings)
+        twin = Twin(place, settings, matching)
         try:
-            results += _in_parallel(twin, left, folder, workers, say)
+            with Nursery() as nursery:
+                lives = None if every_life_fresh else nursery
+                results += _in_parallel(twin, left, folder, workers, say, lives)
         finally:
             twin.close()
     return sorted(results, key=lambda one: one.point.number)
 
 
 def _in_parallel(
-    twin: Twin, left: list[Point], folder: Path, workers: int, say: Callable[[str], None]
+    twin: Twin,
+    left: list[Point],
+    folder: Path,
+    workers: int,
+    say: Callable[[str], None],
+    nursery: Nursery | None,
 ) -> list[Result]:
     "Take points from the list, several at a time, as long as the exchange's day lasts."
     lock = threading.Lock()
@@ -448,7 +523,7 @@ def _in_parallel(
                     return
                 point = left.pop(0)
             try:
-                result = try_point(twin, point, folder / point.run)
+                result = try_point(twin, point, folder / point.run, nursery)
             except (NetworkError, OSError, ValueError, LookupError) as error:
                 result = Result(point, [Problem("unfinished", f"the test failed: {error!r}")])
             finally:

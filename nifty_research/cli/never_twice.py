@@ -17,6 +17,7 @@ import typer
 
 from .options import JsonOption
 from .output import text_table
+from ..core.errors import UsageError
 
 # %% auto #0
 __all__ = ['crash_command']
@@ -26,6 +27,10 @@ def crash_command(
     count: Annotated[int, typer.Option("--points", help="Points to try", min=1)] = 60,
     seed: Annotated[int, typer.Option("--seed", help="The same seed tries the same points")] = 1,
     workers: Annotated[int, typer.Option("--workers", help="Points side by side", min=1)] = 5,
+    matching: Annotated[str, typer.Option("--matching", help="bars or book")] = "bars",
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Start every life from nothing and time it")
+    ] = False,
     folder: Annotated[
         Path | None, typer.Option("--folder", help="Where journals and logs are kept")
     ] = None,
@@ -35,6 +40,13 @@ def crash_command(
     from nifty_research.cli.crashpoints import BOUNDARIES
     from nifty_research.cli.crashtest import crash_test, points, score, score_rows
 
+    if matching not in ("bars", "book"):
+        raise UsageError(
+            "there is no such matching",
+            where="--matching",
+            value=matching,
+            remedy="Use bars or book.",
+        )
     with tempfile.TemporaryDirectory(prefix="nifty-crash-") as temporary:
         place = folder or Path(temporary)
         began = time.monotonic()
@@ -43,7 +55,14 @@ def crash_command(
             "Progress, to the standard error."
             print(text, file=sys.stderr, flush=True)
 
-        results = crash_test(points(count, seed), place, workers=workers, say=say)
+        results = crash_test(
+            points(count, seed),
+            place,
+            workers=workers,
+            matching=matching,
+            every_life_fresh=fresh,
+            say=say,
+        )
         total = score(results) | {"wall seconds": round(time.monotonic() - began, 1)}
     if as_json:
         failed = [asdict(one) for one in results if one.problems]

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validat
 
 # %% auto #0
 __all__ = ['SECTIONS', 'Section', 'Paths', 'Account', 'Market', 'words_of', 'StrategyChoice', 'Ensemble', 'Regime', 'Risk',
-           'Execution', 'Exchange', 'Session', 'Kite', 'Cache', 'Quotas', 'Reads', 'Quality', 'PortfolioRisk',
+           'Execution', 'Gate', 'Exchange', 'Session', 'Kite', 'Cache', 'Quotas', 'Reads', 'Quality', 'PortfolioRisk',
            'allowed', 'meaning']
 
 # %% ../../nbs/core/sections.ipynb #e6320879
@@ -459,6 +459,36 @@ class Execution(Section):
     )
 
 
+class Gate(Section):
+    "What is checked before an order is sent, beside the rules of the market."
+
+    title = "gate"
+
+    order_inr: float = Field(
+        description="Largest value of one order, rupees; 0: not asked", ge=0.0, le=1e12
+    )
+    position_times: float = Field(
+        description="Largest position with its working orders, times the capital; 0: not asked",
+        ge=0.0,
+        le=1_000.0,
+    )
+    exposure_times: float = Field(
+        description="All positions and working entries, times the capital; 0: not asked",
+        ge=0.0,
+        le=1_000.0,
+    )
+    duplicate_s: float = Field(
+        description="Seconds before the same entry may be sent again; 0: not asked",
+        ge=0.0,
+        le=86_400.0,
+    )
+    price_age_s: float = Field(
+        description="Oldest price that an entry may rest on, seconds; 0: not asked",
+        ge=0.0,
+        le=86_400.0,
+    )
+
+
 class Exchange(Section):
     "The local exchange of paper sessions."
 
@@ -705,6 +735,7 @@ SECTIONS: dict[str, type[Section]] = {
         Regime,
         Risk,
         Execution,
+        Gate,
         Exchange,
         Session,
         Kite,

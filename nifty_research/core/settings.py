@@ -25,6 +25,7 @@ from nifty_research.core.sections import (
     Ensemble,
     Exchange,
     Execution,
+    Gate,
     Kite,
     Market,
     Paths,
@@ -72,6 +73,7 @@ class Settings:
     regime: Regime
     risk: Risk
     execution: Execution
+    gate: Gate
     exchange: Exchange
     session: Session
     kite: Kite

@@ -189,6 +189,8 @@ class FaultyWire:
             await self.app(scope, receive, send)
             return
         body = await _body(receive)
+        if body is None:
+            return
         asked = self._asked(call, account, scope, body)
         exchange = _Exchange(self, scope, body, receive, send, asked)
         await exchange.carry(self.faults.for_request(asked))
@@ -241,11 +243,15 @@ class FaultyWire:
         task.add_done_callback(self._late.discard)
 
 
-async def _body(receive: Receive) -> bytes:
+async def _body(
+    receive: Receive,
+) -> bytes | None:  # None: the other side hung up before all of it had come
     "The body of a request."
     parts = []
     while True:
         message = await receive()
+        if message["type"] == "http.disconnect":
+            return None
         parts.append(message.get("body", b""))
         if not message.get("more_body"):
             return b"".join(parts)
@@ -332,9 +338,9 @@ class _Exchange:
 
     async def down(self, fault: Fault) -> None:
         "5xx."
-        if fault.number("done"):
-            await self._ask()
-        await self._tell(server_error(fault))
+        reply = await self._ask() if fault.number("done") else None
+        refused = reply is not None and reply.status >= 400  # by the exchange itself: not done
+        await self._tell(reply if reply is not None and refused else server_error(fault))
 
     async def _reply(self, fault: Fault) -> Reply:
         "The answer that is spoilt next: the real one, or one to a request that never arrived."

@@ -5,23 +5,25 @@
 # %% ../../nbs/execution/desk.ipynb #1a72fdef
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
-from ..core.errors import UsageError
+from ..core.errors import TradingSystemError, UsageError
 from ..core.money import floor_to_tick
 from ..engine.book import Purpose, Role
+from .algorithms import next_step, parent_tag, plan_in, plan_of, progress_of
 from .messages import Intent
 from .orders import OrderManager
 from .recovery import Held, Memory
 from .states import State, WorkingOrder
 
 # %% auto #0
-__all__ = ['Doing', 'Wish', 'House', 'Denied', 'wishes_in', 'Desk']
+__all__ = ['Doing', 'Wish', 'House', 'Denied', 'Told', 'Said', 'wishes_in', 'Desk']
 
 # %% ../../nbs/execution/desk.ipynb #00a2ffd3
-Doing = Literal["enter", "move", "part", "exit", "cancel"]
+Doing = Literal["enter", "move", "part", "exit", "cancel", "work"]
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,7 @@ class Wish:
     do: Doing
     quantity: int = 0  # signed for an entry, unsigned for a part
     price: float = 0.0  # limit of an entry, 0: market; new trigger of a moved stop, 0: nearer
+    how: Mapping[str, Any] = field(default_factory=dict)  # of an entry that is worked in pieces
 
 
 @dataclass(frozen=True)
@@ -64,6 +67,27 @@ class Denied:
         return "denial", said | {"limit": self.limit, "value": self.value, "time": now.isoformat()}
 
 
+@dataclass(frozen=True)
+class Told:
+    "What became of a parent that is worked in pieces."
+
+    wish: Wish
+    did: str
+    more: dict[str, Any]
+
+    def event(self, now: datetime) -> tuple[str, dict[str, Any]]:
+        "As it is journalled."
+        said = {"name": self.wish.name, "symbol": self.wish.symbol, "did": self.did}
+        return "algorithm", said | {"time": now.isoformat()} | self.more
+
+
+class Said(Protocol):
+    "Something to be written down that is no intent."
+
+    def event(self, now: datetime) -> tuple[str, dict[str, Any]]:
+        "As it is journalled."
+
+
 def wishes_in(
     table: list[dict[str, Any]],  # fields of Wish
 ) -> list[Wish]:
@@ -87,22 +111,24 @@ class Desk:
     wishes: dict[str, list[Wish]]  # by symbol, in order
     _waiting: dict[str, datetime] = field(default_factory=dict)  # since when, by wish
     _not_before: dict[str, datetime] = field(default_factory=dict)  # protection, by symbol
+    largest: int = 0  # order that the exchange takes, 0: any
+    volume: Callable[[str], int | None] = lambda symbol: None  # of the market today
     _refused_stops: set[str] = field(default_factory=set)
 
-    def next(self) -> tuple[list[Intent], list[Denied]]:
+    def next(self) -> tuple[list[Intent], list[Said]]:
         "What is wanted now: at most one intent a symbol."
         intents: list[Intent] = []
-        denials: list[Denied] = []
+        denials: list[Said] = []
         for symbol in self.manager.symbols:
             if not self.is_quiet(symbol):
                 continue
             answer = self._serve_next(symbol)
-            if isinstance(answer, Denied):
+            if answer is not None and not isinstance(answer, Intent):
                 denials.append(answer)
                 continue
-            intent = answer or self.protection(symbol)
-            if intent is not None:
-                intents.append(intent)
+            if answer is None or answer.parent:  # what is held is protected before more is bought
+                answer = self.protection(symbol) or answer
+            intents += [answer] if answer else []
         return intents, denials
 
     def is_quiet(self, symbol: str) -> bool:
@@ -136,7 +162,12 @@ class Desk:
     def refused(self, tag: str) -> None:
         "Note that an order was refused, so that the same is not tried again at once."
         order = self.manager.orders.get(tag)
-        if order is None or order.role is Role.ENTRY:
+        if order is not None:
+            self.refused_order(order)
+
+    def refused_order(self, order: WorkingOrder) -> None:
+        "The same of an order that was never made: the gate has stopped it."
+        if order.role is Role.ENTRY:
             return
         symbol = self.manager.symbols[order.symbol]
         pause = timedelta(seconds=self.house.pause_s)
@@ -154,12 +185,12 @@ class Desk:
                 return wish
         return None
 
-    def _serve_next(self, symbol: str) -> Intent | Denied | None:
+    def _serve_next(self, symbol: str) -> Intent | Said | None:
         wish = self.current(symbol)
         if wish is None:
             return None
         answer = self._serve(wish)
-        if answer is not None:
+        if answer is not None or wish.do == "work":
             self._waiting.pop(wish.name, None)
             return answer
         now = self.manager.clock.now()
@@ -168,7 +199,7 @@ class Desk:
             return Denied(wish, "not in time", self.house.patience_s, waited_s)
         return None
 
-    def _serve(self, wish: Wish) -> Intent | Denied | None:
+    def _serve(self, wish: Wish) -> Intent | Said | None:
         "An intent that serves a wish, a denial, or None while it cannot be said yet."
         place = self.manager.symbols.index(wish.symbol)
         entry, exit_ = (self.manager.working(place, role) for role in (Role.ENTRY, Role.EXIT))
@@ -179,6 +210,8 @@ class Desk:
             return Intent(Purpose.CANCEL_ENTRY, place, entry.quantity, wish=wish.name)
         if wish.do == "enter":
             return self._enter(wish, place, held, entry or exit_)
+        if wish.do == "work":
+            return self._work(wish, place, held, entry)
         if entry is not None:
             return None
         if held.quantity == 0:
@@ -200,6 +233,60 @@ class Desk:
             return None
         shares, price = wish.quantity, wish.price
         return Intent(Purpose.ENTRY, place, shares, price, wish=wish.name, at_limit=price > 0.0)
+
+    def _work(
+        self, wish: Wish, place: int, held: Held, entry: WorkingOrder | None
+    ) -> Intent | Said | None:
+        "The next child of an entry that is worked in pieces, or what is to be said of it."
+        if (work := self.memory.works.get(wish.name)) is None:
+            return self._start_work(wish, held, entry)
+        tag, plan = parent_tag(self.manager.session, wish.name), plan_in(work["plan"])
+        seen, before = self.volume(wish.symbol), work.get("volume")
+        progress = progress_of(
+            self.manager.orders.values(),
+            tag,
+            denials=work["denials"],
+            volume=None if seen is None or before is None else seen - before,
+            asked=work["asked"],
+        )
+        step = next_step(plan, progress, self.manager.clock.now())
+        if step.do == "end":
+            return Told(wish, "ended", {"why": step.why, "filled": progress.filled})
+        if step.do == "withdraw" and entry is not None:
+            return Intent(Purpose.CANCEL_ENTRY, place, entry.quantity, parent=tag)
+        if step.do != "place" or entry is not None:
+            return None
+        signed = step.quantity if plan.quantity > 0 else -step.quantity
+        price = plan.limit if step.at_limit else 0.0
+        return Intent(
+            Purpose.ENTRY, place, signed, price, parent=tag, work=wish.name, at_limit=step.at_limit
+        )
+
+    def _start_work(
+        self, wish: Wish, held: Held, entry: WorkingOrder | None
+    ) -> Intent | Said | None:
+        total = abs(held.quantity + wish.quantity)
+        if total > self.house.most_shares or not wish.quantity or held.quantity * wish.quantity < 0:
+            return Denied(wish, "position limit", self.house.most_shares, wish.quantity)
+        if entry is not None:
+            return None
+        now = self.manager.clock.now()
+        try:
+            plan = plan_of(wish.quantity, wish.price, wish.how, now, self.largest)
+        except TradingSystemError as error:
+            return Denied(wish, "no plan", None, str(error)[:200])
+        tag = parent_tag(self.manager.session, wish.name)
+        more = {"plan": plan.record(), "parent": tag, "volume": self.volume(wish.symbol)}
+        return Told(wish, "started", more)
+
+    def ask(self, name: str, what: Literal["paused", "resumed", "cancelled"]) -> Told:
+        "What is to be written so that a parent pauses, goes on or ends; UsageError for no parent."
+        wish = next(
+            (one for each in self.wishes.values() for one in each if one.name == name), None
+        )
+        if wish is None or name not in self.memory.works or name in self.memory.served:
+            raise UsageError("no such order is being worked", where="algorithm", value=name)
+        return Told(wish, what, {})
 
     def _part(
         self, wish: Wish, place: int, held: Held, exit_: WorkingOrder | None

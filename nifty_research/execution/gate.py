@@ -5,11 +5,13 @@
 # %% ../../nbs/execution/gate.ipynb #7079dbee
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from typing import Any
 
+from ..core.settings import Settings
 from ..engine.book import Purpose, Role
 from nifty_research.execution.gate_rules import (
     Check,
@@ -23,9 +25,12 @@ from nifty_research.execution.gate_rules import (
 from .messages import CANCELS, Intent
 from .states import WorkingOrder
 from .working import Orders
+from ..market.limits import margin_rate, order_limit
+from ..market.members import has_derivatives
+from ..market.phases import Segment
 
 # %% auto #0
-__all__ = ['Ask', 'Verdict', 'Gate', 'Moment', 'Gatekeeper', 'proposal', 'share_on']
+__all__ = ['Ask', 'Verdict', 'plain', 'Gate', 'Moment', 'Gatekeeper', 'proposal', 'limits_of', 'share_on']
 
 # %% ../../nbs/execution/gate.ipynb #26ff4d89
 @dataclass(frozen=True, slots=True)
@@ -51,13 +56,18 @@ class Verdict:
         return "denial", {
             "symbol": self.proposal.instrument.symbol,
             "code": first.code,
-            "limit": first.limit,
-            "value": first.value,
-            "checks": [[one.code, one.limit, one.value] for one in self.failed],
+            "limit": plain(first.limit),
+            "value": plain(first.value),
+            "checks": [[one.code, plain(one.limit), plain(one.value)] for one in self.failed],
             "quantity": self.proposal.quantity,
             "by": "gate",
             "time": now.isoformat(),
         } | more
+
+
+def plain(value: float | str | None) -> float | str | None:
+    "A value that JSON can carry."
+    return str(value) if isinstance(value, float) and not math.isfinite(value) else value
 
 
 class Gate:
@@ -81,7 +91,11 @@ class Gate:
     def passed_on(self, asked: Proposal, moment: datetime) -> None:
         "Remember an entry that goes to the exchange, so that it is not sent again at once."
         if not asked.is_exit:
-            self._sent[asked.instrument.symbol, asked.quantity] = moment
+            self.remember(asked.instrument.symbol, asked.quantity, moment)
+
+    def remember(self, symbol: str, quantity: int, moment: datetime) -> None:
+        "Note an entry that was sent; `quantity` signed."
+        self._sent[symbol, quantity] = moment
 
 # %% ../../nbs/execution/gate.ipynb #ea0406a0
 @dataclass(frozen=True, slots=True)
@@ -90,7 +104,7 @@ class Moment:
 
     instrument: Tradable
     known: Known  # without what follows from the working orders
-    stop: float | None = None  # trigger of the stop that an entry would get
+    stop_distance: float = 0.0  # rupees from its price, of the stop that an entry gets; 0: none
     others_inr: float = 0.0  # exposure in other instruments, held
 
 
@@ -159,7 +173,11 @@ def proposal(intent: Intent, order: WorkingOrder, moment: Moment, is_new: bool) 
     trigger = intent.price if purpose in _MOVES else 0.0
     if purpose is Purpose.RESIZE and order.purpose == "stop":
         trigger = order.price
-    limit = intent.price if purpose in (Purpose.ENTRY, Purpose.TARGET) else 0.0
+    limit = intent.price if intent.at_limit or purpose is Purpose.TARGET else 0.0
+    stop = None
+    if moment.stop_distance > 0.0:
+        below = moment.stop_distance if quantity > 0 else -moment.stop_distance
+        stop = round((limit or moment.known.last_price) - below, 4)
     return Proposal(
         moment.instrument,
         quantity,
@@ -167,11 +185,30 @@ def proposal(intent: Intent, order: WorkingOrder, moment: Moment, is_new: bool) 
         trigger=trigger,
         is_exit=not is_entry,
         is_change=not is_new,
-        stop=moment.stop,
+        stop=stop,
         changes=order.changes,
+        is_child=bool(intent.parent),
     )
 
 # %% ../../nbs/execution/gate.ipynb #5d48bd6e
+def limits_of(
+    settings: Settings,
+    *,
+    most_shares: int = 0,  # of one instrument; 0: not asked
+) -> Limits:
+    "The house's limits as they are set."
+    asked = settings.gate
+    return Limits(
+        most_shares=most_shares,
+        order_inr=asked.order_inr,
+        position_times=asked.position_times,
+        exposure_times=asked.exposure_times,
+        alike_s=asked.duplicate_s,
+        price_age_s=asked.price_age_s,
+        changes=settings.execution.order_changes,
+    )
+
+
 def share_on(
     symbol: str,
     day: date,
@@ -180,10 +217,6 @@ def share_on(
     tick: float,  # rupees
 ) -> Tradable:
     "A share's rules of a day, from the dated tables."
-    from nifty_research.market.limits import margin_rate, order_limit
-    from nifty_research.market.members import has_derivatives
-    from nifty_research.market.phases import Segment
-
     segment = Segment.of_share(has_derivatives(symbol, day))
     kind = "equity intraday" if product == "MIS" else "equity delivery"
     return Tradable(

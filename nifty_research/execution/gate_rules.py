@@ -5,6 +5,7 @@
 # %% ../../nbs/execution/gate_rules.ipynb #bf50722d
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -46,6 +47,7 @@ class Proposal:
     is_change: bool = False  # of an order that works
     stop: float | None = None  # trigger of the stop that its first fill gets; None: it gets none
     changes: int = 0  # of the order so far
+    is_child: bool = False  # a slice of an intent that was checked as a whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +58,7 @@ class Known:
     held: int = 0  # signed
     buying: int = 0  # shares that working entries may still buy
     selling: int = 0
+    equity_inr: float = 0.0  # what the account is worth
     exposure_inr: float = 0.0  # of all positions and working entries
     available_inr: float | None = None  # margin that is free
     last_price: float = 0.0  # rupees, 0: none seen
@@ -74,8 +77,8 @@ class Limits:
 
     most_shares: int = 0  # of one instrument, long or short
     order_inr: float = 0.0  # of one order
-    position_inr: float = 0.0  # of one instrument
-    exposure_inr: float = 0.0  # of the account
+    position_times: float = 0.0  # largest position, times the equity
+    exposure_times: float = 0.0  # everything held and being entered, times the equity
     alike_s: float = 0.0  # between two entries of the same side and quantity
     price_age_s: float = 0.0  # oldest price that an entry may rest on
     changes: int = 0  # of one order; leaving may use the last
@@ -137,7 +140,7 @@ def tick(asked: Proposal, known: Known) -> Check:
     step = asked.instrument.tick
     for price in (asked.limit, asked.trigger):
         steps = price / step
-        if not abs(steps - round(steps)) < 1e-6:  # NaN too
+        if not math.isfinite(steps) or steps < 0 or abs(steps - round(steps)) > 1e-6:
             return Check("tick", step, price, False)
     return Check("tick", step, asked.limit or asked.trigger or None, True)
 
@@ -204,7 +207,7 @@ def fresh(asked: Proposal, known: Known, most_s: float) -> Check:
 
 def alike(asked: Proposal, known: Known, least_s: float) -> Check:
     "The same entry was not sent a moment ago."
-    if known.alike_at is None:
+    if known.alike_at is None or asked.is_child:
         return Check("duplicate", least_s, None, True)
     since_s = (known.now - known.alike_at).total_seconds()
     return Check("duplicate", least_s, since_s, since_s >= least_s)
@@ -283,12 +286,12 @@ def house_rules(limits: Limits) -> dict[str, Rule]:
     def position(asked: Proposal, known: Known) -> Check:
         "Rupees of one instrument."
         value = after(asked, known) * price_of(asked, known)
-        return _money("position", limits.position_inr, value)
+        return _money("position", limits.position_times * known.equity_inr, value)
 
     def exposure(asked: Proposal, known: Known) -> Check:
         "Rupees of the account."
         value = known.exposure_inr + value_inr(asked, known)
-        return _money("exposure", limits.exposure_inr, value)
+        return _money("exposure", limits.exposure_times * known.equity_inr, value)
 
     def few_changes(asked: Proposal, known: Known) -> Check:
         "Changes of one order; the one that leaves may be the last."
@@ -303,8 +306,8 @@ def house_rules(limits: Limits) -> dict[str, Rule]:
         (limits.changes, "changes", few_changes),
         (limits.most_shares, "shares", shares),
         (limits.order_inr, "order", order),
-        (limits.position_inr, "position", position),
-        (limits.exposure_inr, "exposure", exposure),
+        (limits.position_times, "position", position),
+        (limits.exposure_times, "exposure", exposure),
         (limits.alike_s, "duplicate", lambda asked, known: alike(asked, known, limits.alike_s)),
         (limits.price_age_s, "stale", lambda asked, known: fresh(asked, known, limits.price_age_s)),
         (limits.needs_stop, "stop", stop),

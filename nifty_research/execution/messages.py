@@ -48,6 +48,7 @@ class Intent:
     reason: str = ""
     wish: str = ""  # name of the wish that it serves, so that it is not served twice
     parent: str = ""  # tag of the intent that it is a slice of
+    work: str = ""  # name of the wish that is worked in pieces
     at_limit: bool = False  # an entry that rests at its price; else a protected market order
 
     @classmethod

@@ -11,16 +11,24 @@ import os
 import select
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlparse
 
 from ..broker.client import Broker, is_local, paper_request_token
 from ..broker.feed import Feed, Lost, OrderUpdate
-from ..broker.quotas import CallKind, Limit, Throttle, read_limits
+from nifty_research.broker.quotas import (
+    CallKind,
+    Limits,
+    Throttle,
+    order_limits,
+    read_limits,
+    record_of,
+)
 from ..broker.reads import Reader
 from ..core.clock import Clock, SimulatedClock, WallClock, to_ist
 from nifty_research.core.errors import (
@@ -36,14 +44,17 @@ from nifty_research.core.errors import (
 from ..core.money import paise
 from ..core.settings import Settings, load_settings
 from .desk import Desk, House, Wish, wishes_in
+from .gate import Gate, Gatekeeper, limits_of
+from .market_view import MarketView
 from .messages import Ending, Events, Fill, Request
 from .orders import OrderManager
 from .reconciliation import Periods, Reconciler
 from .recovery import RECALLED, Memory, recollect, remembered
 from ..ledger.journal import Journal
+from ..market.limits import order_limit
 
 # %% auto #0
-__all__ = ['Say', 'ORDER_LIMITS', 'KEPT_FOR_EXITS', 'PacedClock', 'Line', 'OrderProcess', 'fill_event', 'Given', 'line_of',
+__all__ = ['Say', 'TURN_PATIENCE_S', 'PacedClock', 'Line', 'OrderProcess', 'fill_event', 'Given', 'shared_throttle', 'line_of',
            'logged_in', 'open_process', 'arguments_of', 'given_by', 'is_spoken_to', 'said_on_stdout', 'started',
            'run_process', 'main']
 
@@ -114,6 +125,11 @@ class Line:
         "Shares held for delivery."
         return _rows(self.reader.other("holdings"), "holdings")
 
+    def quotes(self, keys: Sequence[str]) -> dict[str, dict[str, Any]]:
+        "Prices, bands and volume of instruments."
+        answer = self.reader.quotes(keys, "quote")
+        return answer if isinstance(answer, dict) else {}
+
     def margins(self) -> dict[str, Any]:
         "Funds of the equity segment."
         answer = self.reader.other("margins")
@@ -133,8 +149,7 @@ def _rows(answer: Any, what: str) -> list[dict[str, Any]]:
 
 # %% ../../nbs/execution/order_process.ipynb #1bd37a5d
 Say = Callable[[dict[str, Any]], None]
-ORDER_LIMITS = (Limit(8, 1.0), Limit(300, 60.0), Limit(4500, 86_400.0))
-KEPT_FOR_EXITS = 0.2
+TURN_PATIENCE_S = 5.0  # session seconds that a request waits for its turn; then it is not sent
 
 
 @dataclass
@@ -235,11 +250,15 @@ class OrderProcess:
             return 0
         intents, denials = self.desk.next()
         now = self.manager.clock.now()
-        requests, events = self.manager.prepare(intents)
-        self.record(events + [one.event(now) for one in denials])
-        for request in requests:
-            self._send(request)
-        return len(requests) + len(denials)
+        self.record([one.event(now) for one in denials])
+        for intent in intents:  # each for itself: the gate may have to ask, and get no answer
+            requests, events = self.manager.prepare([intent])
+            self.record(events)
+            for ending in self.manager.take_denied():
+                self.desk.refused_order(ending.order)
+            for request in requests:
+                self._send(request)
+        return len(intents) + len(denials)
 
     def _send(self, request: Request) -> None:
         try:
@@ -347,13 +366,24 @@ class Given:
     tick: float = 0.05  # rupees, on which new triggers lie
 
 
-def line_of(settings: Settings, environ: dict[str, str], clock: Clock) -> Line:
+def shared_throttle(given: Given, settings: Settings, limits: Limits, kept: float) -> Throttle:
+    "Limits that all processes of the account share, counted beside the journal."
+    host = urlparse(settings.kite.root).netloc
+    record = record_of(given.ledger, given.account, host)
+    return Throttle(limits, given.clock, record=record, kept_for_exits=kept)
+
+
+def line_of(settings: Settings, environ: dict[str, str], given: Given) -> Line:
     "A client with a reader on the session's clock; nobody is logged in yet."
+    algo_id = settings.kite.algo_id
     broker = Broker(
-        settings.kite.root, environ["NIFTY_PAPER_KEY"], timeout_s=settings.execution.call_timeout_s
+        settings.kite.root,
+        environ["NIFTY_PAPER_KEY"],
+        timeout_s=settings.execution.call_timeout_s,
+        algo_id="" if algo_id == "none" else algo_id,
     )
     wall = WallClock(0.0)
-    throttle = Throttle(read_limits(settings.quotas), clock)
+    throttle = shared_throttle(given, settings, read_limits(settings.quotas), 0.0)
     return Line(broker, Reader(broker, throttle, wall, settings.reads))
 
 
@@ -384,11 +414,13 @@ def open_process(
 ) -> OrderProcess:
     "Fold the run's journal, and stand ready to compare; the lease is held."
     clock, execution = given.clock, settings.execution
-    throttle = Throttle({CallKind.ORDERS: ORDER_LIMITS}, clock, kept_for_exits=KEPT_FOR_EXITS)
+    quotas = settings.quotas
+    throttle = shared_throttle(given, settings, order_limits(quotas), quotas.exits_share)
 
     def before_send(request: Request) -> None:
         "Wait for a turn; then the lease must outlast the call."
-        throttle.wait(CallKind.ORDERS, is_exit=request.is_for_exit)
+        is_exit = request.is_for_exit
+        throttle.wait(CallKind.ORDERS, patience_s=TURN_PATIENCE_S, is_exit=is_exit)
         if (left_s := journal.lease_left_s()) < min(execution.call_timeout_s, given.lease_s / 2):
             raise JournalError(
                 "the lease does not outlast a call",
@@ -414,7 +446,24 @@ def open_process(
     for wish in given.wishes:
         wishes[wish.symbol].append(wish)
     house = House(given.most_shares, tick=given.tick, most_changes=execution.order_changes - 1)
-    desk = Desk(manager, memory, house, wishes)
+    view = MarketView(
+        given.symbols,
+        manager.product,
+        given.tick,
+        house.stop_share,
+        settings.account.capital_inr,
+        clock,
+        memory,
+        line.quotes,
+        line.margins,
+        throttle,
+    )
+    gate = Gate(limits_of(settings, most_shares=given.most_shares))
+    for (symbol, quantity), at in memory.entered.items():
+        gate.remember(symbol, quantity, datetime.fromisoformat(at))
+    manager.gate = Gatekeeper(gate, view.moment)
+    largest = order_limit("kite shares per equity order", clock.now().date(), nearest=True)
+    desk = Desk(manager, memory, house, wishes, largest=largest, volume=view.volume)
     periods = Periods(
         execution.reconcile_orders_s,
         execution.reconcile_positions_s,
@@ -532,7 +581,7 @@ def main(arguments: list[str] | None = None) -> int:
     asked = arguments_of(arguments)
     try:
         settings, given = load_settings(), given_by(asked)
-        line = line_of(settings, dict(os.environ), given.clock)
+        line = line_of(settings, dict(os.environ), given)
         with Journal.open(given.ledger, given.account, clock=given.clock) as journal:
             return run_process(given, settings, line, journal, asked.longest)
     except TradingSystemError as error:

@@ -11,11 +11,11 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from ..engine.book import Role
+from ..engine.book import Purpose, Role
 from .answers import Said
 from .messages import ROLES, WORDS, Events, Request
 from .orders import OrderManager
-from .sending import changed
+from .sending import NO_TURN, changed
 from .states import State, WorkingOrder
 
 # %% auto #0
@@ -51,6 +51,9 @@ class Memory:
     breaks: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)  # what and symbol
     changes: Counter[str] = field(default_factory=Counter)  # of each order, by tag
     fills: int = 0
+    entered: dict[tuple[str, int], str] = field(default_factory=dict)  # last time, ISO
+    works: dict[str, dict[str, Any]] = field(default_factory=dict)  # parents, by their wish
+    disaster_stops: dict[str, dict[str, Any]] = field(default_factory=dict)  # latest, by symbol
     _wishes: dict[str, str] = field(default_factory=dict)  # served last through an order, by tag
 
     def take(self, kind: str, said: dict[str, Any]) -> None:
@@ -61,17 +64,42 @@ class Memory:
             self.held[said["symbol"]] = held.after(signed, said["price"])
             self.fills += 1
         elif kind in ("intent", "denial"):
+            if said.get("purpose") == WORDS[Purpose.ENTRY] and kind == "intent":
+                signed = said["quantity"] if said["side"] == "BUY" else -said["quantity"]
+                self.entered[said["symbol"], signed] = said["time"]
             if said.get("wish"):
                 self.served[said["wish"]] = said.get("purpose") or f"denied: {said['code']}"
                 self._wishes[said.get("tag", "")] = said["wish"]
-        elif kind == "order rejected" and said["error_type"] == "NotDone":
-            self.served.pop(self._wishes.get(said["tag"], ""), None)  # looked up: it may be served
+            elif kind == "denial" and said.get("work") in self.works:
+                self.works[said["work"]]["denials"] += 1
+        elif kind == "order rejected" and said["error_type"] in ("NotDone", NO_TURN):
+            self._unserve(self._wishes.get(said["tag"], ""))
         elif kind == "external order":
             self.external[said["order_id"]] = said["status"]
+        elif kind == "algorithm":
+            self._take_work(said)
+        elif kind == "disaster stop":
+            self.disaster_stops[said["symbol"]] = said
         elif kind == "break":
             self.breaks[said["what"], said["symbol"]] = said
         elif kind == "break settled":
             self.breaks.pop((said["what"], said["symbol"]), None)
+
+    def _unserve(self, wish: str) -> None:
+        "What was asked for a wish is known not to have been done: it may be asked again."
+        if self.served.pop(wish, "") == WORDS[Purpose.PART]:
+            self.served[wish] = WORDS[Purpose.RESIZE]  # the exit has made room already
+
+    def _take_work(self, said: dict[str, Any]) -> None:
+        "A parent was started, paused, resumed, cancelled or ended."
+        if said["did"] == "started":
+            self.works[said["name"]] = said | {"denials": 0, "asked": ""}
+            return
+        asked = {"paused": "pause", "resumed": "", "cancelled": "cancel"}
+        work = self.works[said["name"]]
+        work["asked"] = asked.get(said["did"], work["asked"])
+        if said["did"] == "ended":
+            self.served[said["name"]] = f"ended: {said['why']}"
 
     def is_locked(self, symbol: str) -> bool:
         "Whether a break keeps a symbol from being traded; one of the whole account locks all."
@@ -81,6 +109,7 @@ class Memory:
 RECALLED = (  # kinds of events that a restart needs
     *("intent", "denial", "order acknowledged", "order rejected", "order unknown", "order found"),
     *("order update", "fill", "order closed", "external order", "break", "break settled"),
+    *("algorithm", "disaster stop"),
 )
 _PURPOSES = {word: purpose for purpose, word in WORDS.items()}
 
@@ -159,6 +188,8 @@ class Recollection:
         elif change is not None:
             del manager.changes[order.tag]
             order = replace(order, change_doubtful=False).settled()
+            if said["error_type"] == NO_TURN and not change.is_cancel:
+                order = replace(order, changes=order.changes - 1)
             if said["error_type"] == "NotDone":
                 order = manager.undone(order, change, self._told[order.tag], False)
         manager.orders[order.tag] = order

@@ -12,10 +12,17 @@ from typing import Any
 
 from ..broker.client import Broker, Outcome, Sent
 from ..core.clock import Clock
-from ..core.errors import AuthenticationError, ExecutionError, InvalidAnswerError
+from nifty_research.core.errors import (
+    AuthenticationError,
+    ExecutionError,
+    InvalidAnswerError,
+    RateLimitError,
+    TradingSystemError,
+)
 from ..engine.book import Closed, Purpose, Records, Role
 from .answers import number_text
 from .booking import TradeRegister
+from .gate import Gatekeeper
 from nifty_research.execution.messages import (
     ROLES,
     WORDS,
@@ -29,7 +36,7 @@ from .tags import tag_of
 from .working import Orders
 
 # %% auto #0
-__all__ = ['PLAIN_REFUSALS', 'MOST_REFUSALS', 'is_plain_refusal', 'Sender', 'changed', 'with_number']
+__all__ = ['PLAIN_REFUSALS', 'MOST_REFUSALS', 'NO_TURN', 'is_plain_refusal', 'Sender', 'changed', 'with_number']
 
 # %% ../../nbs/execution/sending.ipynb #62453443
 PLAIN_REFUSALS = (
@@ -46,6 +53,7 @@ def is_plain_refusal(outcome: Outcome) -> bool:
 
 # %% ../../nbs/execution/sending.ipynb #ef785864
 MOST_REFUSALS = 3  # of one exit at one moment, before a person is called
+NO_TURN = "NoTurn"  # our own limits had no room for a request in time: it was not sent
 
 
 def _at_once(request: Request) -> None:
@@ -72,6 +80,8 @@ class Sender:
     remakes_changes: bool = True  # a change that the book lacks after a doubt is made again
     doubts_refusals: bool = False  # a no that names no rule is unknown
     before_send: Callable[[Request], None] = _at_once  # waits for a turn, checks the lease
+    gate: Gatekeeper | None = None  # asked before an intent becomes a request
+    denied: list[Ending] = field(default_factory=list)  # what it has stopped
 
     def working(self, symbol: int, role: Role) -> WorkingOrder | None:
         "The order of a symbol in this role that has not ended."
@@ -92,10 +102,45 @@ class Sender:
         for one in intents:
             intent = one if isinstance(one, Intent) else Intent.of(one)
             request = self._request(intent)
+            if not self._passes(request, intent):
+                events.append(self._deny(request, intent))
+                continue
             self.orders[request.order.tag] = request.order
             requests.append(request)
             events.append(("intent", self._intent_event(request, intent)))
         return requests, events
+
+    def _passes(self, request: Request, intent: Intent) -> bool:
+        "Whether the gate lets an intent through; where it cannot say, nothing has happened."
+        if self.gate is None:
+            return True
+        try:
+            return self.gate.lets_pass(intent, request.order, self.orders, request.is_new)
+        except TradingSystemError:
+            self.number -= request.is_new
+            raise
+
+    def _deny(self, request: Request, intent: Intent) -> tuple[str, dict[str, Any]]:
+        "Note an intent that the gate has stopped: no order is made, and its tag is free again."
+        assert self.gate is not None
+        order, verdict = request.order, self.gate.denied[-1][1]
+        more: dict[str, Any] = {"purpose": WORDS[request.purpose]}
+        more |= {"wish": intent.wish} if intent.wish else {}
+        more |= {"work": intent.work} if intent.work else {}
+        if request.is_new:
+            self.number -= 1
+            order = order.moved(State.DENIED)
+        code = verdict.failed[0].code
+        self.denied.append(Ending(order, Closed.REJECTED, f"denied: {code}"))
+        self._count_refusal(request, f"our own gate says {code}")
+        return verdict.event(self.clock.now(), **more)
+
+    def take_denied(self) -> list[Ending]:
+        "Orders that the gate has stopped since this was last asked."
+        denied, self.denied = self.denied, []
+        if self.gate:
+            self.gate.denied.clear()
+        return denied
 
     def _request(self, intent: Intent) -> Request:
         purpose, symbol, quantity = intent.purpose, intent.symbol, intent.quantity
@@ -153,7 +198,7 @@ class Sender:
             outcome = self._sent(request)
             events.append(self._answer(request, outcome))
             if outcome.sent is Sent.REJECTED and not request.is_cancel:
-                self._count_refusal(request, outcome)
+                self._count_refusal(request, outcome.message)
                 ended = self.orders[request.order.tag]
                 endings.append(Ending(ended, Closed.REJECTED, outcome.message))
         return events, endings
@@ -167,7 +212,7 @@ class Sender:
         events.append(("order closed", closed))
         return Ending(ended, Closed.CANCELLED, reason)
 
-    def _count_refusal(self, request: Request, outcome: Outcome) -> None:
+    def _count_refusal(self, request: Request, why: str) -> None:
         "An exit that is refused again and again at one moment is a case for a person."
         order, now = request.order, self.clock.now()
         if order.role is not Role.EXIT:
@@ -176,7 +221,7 @@ class Sender:
         self.refusals[order.symbol] = (now, count + 1 if moment == now else 1)
         if self.refusals[order.symbol][1] > MOST_REFUSALS:
             raise ExecutionError(
-                f"the broker refuses to close the position: {outcome.message}",
+                f"the position cannot be closed: {why}",
                 where=self.symbols[order.symbol],
                 value=order.order_id or order.tag,
                 remedy="Close it by hand; start the session again from its journal afterwards.",
@@ -185,7 +230,10 @@ class Sender:
     def _sent(self, request: Request) -> Outcome:
         "Send one request; what is known after it."
         order = request.order
-        self.before_send(request)
+        try:
+            self.before_send(request)
+        except RateLimitError as error:
+            return Outcome(Sent.REJECTED, error_type=NO_TURN, message=str(error)[:300])
         if not request.is_new:
             state = State.CANCEL_PENDING if request.is_cancel else State.MODIFY_PENDING
             if order.is_working:

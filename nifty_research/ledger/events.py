@@ -103,6 +103,8 @@ KINDS: Mapping[str, tuple[str, ...]] = {
     "external order": ("order_id", "symbol", "status"),
     "break": ("what", "symbol"),
     "break settled": ("what", "symbol"),
+    "algorithm": ("name", "symbol", "did", "time"),
+    "disaster stop": ("symbol", "did", "trigger", "quantity"),
     "reconciled": ("orders", "trades", "positions"),
     "day closed": ("day", "equity_paise", "cash_paise"),
     "stop requested": ("flatten", "by"),

@@ -10,7 +10,7 @@ import os
 import secrets
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 
@@ -63,12 +63,12 @@ class ExchangeProcess:
         start: int,  # first row that is played
         keys: Mapping[str, str],  # of the paper account
         log: Path,  # its standard error
+        command: Sequence[str] = (),  # of another kind of exchange; empty: the lock-step one
     ) -> None:
-        command = [sys.executable, "-m", "nifty_research.exchange.serve"]
-        command += ["--bars", str(market), "--start", str(start)]
+        own = ("-m", "nifty_research.exchange.serve", "--bars", str(market), "--start", str(start))
         self._log = log.open("ab")
         self.process = subprocess.Popen(
-            command,
+            [*(command or (sys.executable, *own))],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._log,

@@ -38,10 +38,12 @@ from nifty_research.engine.rules import (
     with_history,
 )
 from ..engine.step import step
+from ..execution.gate import Gate, Gatekeeper, Moment, limits_of
 from ..execution.messages import Ending, Events, Fill
 from ..execution.orders import OrderManager
 from ..execution.states import FINAL, WorkingOrder
 from ..market.phases import phase_at
+from .checked import SessionView
 from .decide import Decider
 from nifty_research.session.payloads import (
     bar_event,
@@ -123,6 +125,8 @@ class Trader:
             broker,
             clock,
         )
+        self.gate_view = SessionView(plan.symbols)
+        self.orders.gate = Gatekeeper(Gate(limits_of(settings)), self._known)
         self.day: DayRules | None = None
         self.latencies_us: list[int] = []
         self.bars_done = 0
@@ -351,6 +355,8 @@ class Trader:
         while True:
             intents, denials = self.desk.take()
             requests, said = self.orders.prepare(intents)
+            for ending in self.orders.take_denied():
+                self._end(ending, BarPhase.CLOSE)
             events = events + said + [("denial", self._denied(row)) for row in denials]
             if decided_since is not None:
                 last_us = self.latencies_us[-1] if self.latencies_us else 0
@@ -373,6 +379,12 @@ class Trader:
             withdrawn = [one.order for one in requests if one.purpose in _AWAITED]
             if withdrawn:
                 events += self._await_ends(withdrawn)
+
+    def _known(self, place: int, is_entry: bool) -> Moment:
+        "What the gate is told of an instrument."
+        now = self.clock.now()
+        has_traded = not math.isnan(self.builder.close[place])
+        return self.gate_view.moment(self.desk, place, now, now if has_traded else None)
 
     def _tell(self, events: Events) -> None:
         "Log what became of orders; what the journal already held was logged then."

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import shutil
+import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
@@ -16,7 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nifty_research.broker.quotas import CallKind, Limit, Throttle, read_limits, record_of
-from nifty_research.core.clock import IST, SimulatedClock, WallClock
+from nifty_research.core.clock import IST, Clock, SimulatedClock, WallClock
 from nifty_research.core.errors import RateLimitError, SettingsError, StoreUnavailableError
 from nifty_research.core.metrics import Metrics
 from nifty_research.core.settings import load_settings
@@ -36,7 +39,7 @@ def most_in_a_window(moments: Sequence[int], window: int) -> int:
 
 @contextmanager
 def throttle(
-    limits: dict[CallKind, tuple[Limit, ...]], clock: SimulatedClock, **more: object
+    limits: dict[CallKind, tuple[Limit, ...]], clock: Clock, **more: object
 ) -> Iterator[Throttle]:
     made = Throttle(limits, clock, metrics=Metrics(), **more)  # type: ignore[arg-type]
     yield made
@@ -266,3 +269,85 @@ def test_the_settings_name_the_limits_and_the_record_its_account(tmp_path: Path)
     assert record == tmp_path / "calls-AB1234-127.0.0.1-8000.sqlite"
     with pytest.raises(SettingsError, match="kept for exits"):
         Throttle({}, WallClock(0.0), kept_for_exits=1.0)
+
+
+# ---- a server instead of a file ----------------------------------------------------------------
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[str]:
+    "Address of a Redis server of our own; the test is skipped where none can be started."
+    redis = pytest.importorskip("redis")
+    program = shutil.which("redis-server")
+    if program is None:
+        pytest.skip("redis-server is not installed")
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        port = found.getsockname()[1]
+    command = [program, "--port", str(port), "--bind", "127.0.0.1", "--save", ""]
+    command += ["--dir", str(tmp_path), "--appendonly", "no"]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
+        try:
+            client = redis.Redis(port=port)
+            for _ in range(100):
+                try:
+                    if client.ping():
+                        break
+                except redis.ConnectionError:
+                    time.sleep(0.05)
+            client.close()
+            yield f"redis://127.0.0.1:{port}/0"
+        finally:
+            process.terminate()
+
+
+REDIS_CALLER = """
+import sys
+from nifty_research.broker.quotas import CallKind, Limit, Throttle
+from nifty_research.core.clock import WallClock
+limits = {CallKind.ORDERS: (Limit(5, 0.25), Limit(40, 60.0))}
+throttle = Throttle(limits, WallClock(0.0), record=sys.argv[1])
+print("ready", flush=True)
+sys.stdin.readline()
+for _ in range(10):
+    throttle.wait(CallKind.ORDERS)
+"""
+
+
+def test_processes_share_one_allowance_at_a_server(server: str) -> None:
+    limits = {ORDERS: (Limit(5, 0.25), Limit(40, 60.0))}
+    callers = [
+        subprocess.Popen(
+            [sys.executable, "-c", REDIS_CALLER, server],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(4)
+    ]
+    for one in callers:
+        assert one.stdout and one.stdout.readline() == "ready\n"
+    for one in callers:
+        one.communicate("go\n", timeout=60)
+    assert [one.returncode for one in callers] == [0] * 4
+    redis = pytest.importorskip("redis")
+    with redis.Redis.from_url(server) as client:
+        kept = client.zrange("nifty:calls:orders", 0, -1, withscores=True)
+    moments = sorted(int(score) for _, score in kept)
+    assert len(moments) == 40 and most_in_a_window(moments, 250_000) == 5
+    with throttle(limits, WallClock(0.0), record=server) as shared:
+        assert shared.used(ORDERS)[-1] == (limits[ORDERS][-1], 40)
+        with pytest.raises(RateLimitError):
+            shared.wait(ORDERS, patience_s=0.5)
+
+
+def test_a_server_that_is_gone_stops_the_calls() -> None:
+    pytest.importorskip("redis")
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        port = found.getsockname()[1]
+    with pytest.raises(StoreUnavailableError, match="record of calls"):
+        with throttle(
+            {ORDERS: (Limit(5, 1.0),)}, WallClock(0.0), record=f"redis://127.0.0.1:{port}/0"
+        ) as t:
+            t.take(ORDERS)

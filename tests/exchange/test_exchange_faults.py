@@ -229,6 +229,12 @@ def test_malformed_and_truncated_answers(trader: Trader) -> None:
     assert len(trader.kite.orders()) == 2
 
 
+def test_a_refusal_is_told_where_the_order_could_not_be_done(trader: Trader) -> None:
+    trader.fault("server error", calls="place", done=1)
+    refused = said(lambda: trader.place(quantity=0))
+    assert isinstance(refused, kite.InputException) and trader.kite.orders() == []
+
+
 @pytest.mark.parametrize("done", [0, 1])
 def test_connection_reset(trader: Trader, done: int) -> None:
     trader.kite.profile()  # a kept connection

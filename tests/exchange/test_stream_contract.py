@@ -11,7 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from book_kit import Floor
+from kiteconnect import KiteTicker
 from live_exchange import WARM_UP, Live, live_exchange, without_proxies
+
+from nifty_research.exchange.packets import frame
+from nifty_research.exchange.stream import Hub
+from nifty_research.exchange.wire import KiteError
 
 LISTENER = Path(__file__).with_name("listen.py")
 
@@ -188,3 +194,25 @@ def test_wrong_token_fourth_connection_and_no_token(live: Live, listener: Listen
     for one in (*more, fourth):
         one.close()
     assert live.admin.status()["connections"] <= 3
+
+
+def test_depth_and_indices_are_sent_as_the_books_stand() -> None:
+    floor = Floor()
+    floor.play(1000.0, 500)
+    floor.buy(40, 999.95)
+    floor.play(1000.1, 20)
+    hub = Hub(floor.venue)
+    raw = frame([hub._packet("INFY", mode) for mode in ("full", "quote", "ltp")])
+    full, quote, ltp = KiteTicker("key", "token")._parse_binary(raw)
+    told = floor.venue.depth("INFY")
+    assert full["depth"] == told and told["buy"][2]["orders"] == 2
+    assert full["total_buy_quantity"] == quote["total_buy_quantity"] > 0
+    assert full["volume_traded"] == 520 and ltp["last_price"] == 1000.1
+    index = Floor(symbol="NIFTY 50", price=25_000.0)
+    index.play(25_010.35)
+    raw = frame([Hub(index.venue)._packet("NIFTY 50", mode) for mode in ("full", "quote")])
+    for tick in KiteTicker("key", "token")._parse_binary(raw):
+        assert not tick["tradable"] and tick["last_price"] == 25_010.35
+        assert tick["ohlc"]["close"] == 25_000.0
+    with pytest.raises(KiteError, match="is an index"):
+        index.buy(1, 25_000.0)

@@ -321,7 +321,7 @@ def test_exit_refused_time_and_again_calls_a_person() -> None:
     for _ in range(MOST_REFUSALS):
         _, endings = desk.intend(Purpose.EXIT, -5)
         assert [one.closed for one in endings] == [Closed.REJECTED]
-    with pytest.raises(ExecutionError, match="refuses to close the position"):
+    with pytest.raises(ExecutionError, match="cannot be closed"):
         desk.intend(Purpose.EXIT, -5)
     desk.wait(60)
     desk.intend(Purpose.EXIT, -5)  # a minute later is another moment

@@ -6,19 +6,22 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from nifty_research.cli.crashcheck import KINDS_OF_PROBLEM
 from nifty_research.cli.crashtest import crash_test, points, score
 
-POINTS = 60
 
-
-def test_nothing_happens_twice_and_nothing_is_lost(tmp_path: Path) -> None:
-    results = crash_test(points(POINTS, seed=1), tmp_path, workers=4)
+@pytest.mark.parametrize(("matching", "count"), [("bars", 60), ("book", 12)])
+def test_nothing_happens_twice_and_nothing_is_lost(
+    tmp_path: Path, matching: str, count: int
+) -> None:
+    results = crash_test(points(count, seed=1), tmp_path, workers=4, matching=matching)
     found = {kind: score(results)[kind] for kind in KINDS_OF_PROBLEM}
     assert not any(found.values()), [one for one in results if one.problems]
-    assert sum(one.deaths for one in results) > POINTS / 2  # they did die
-    assert sum(one.struck > 0 for one in results) > POINTS / 4  # and faults did strike
-    assert sum(one.trades for one in results) > POINTS
+    assert sum(one.deaths for one in results) > count / 2  # they did die
+    assert sum(one.struck > 0 for one in results) > count / 4  # and faults did strike
+    assert sum(one.trades for one in results) > count
 
 
 def test_the_process_that_trades_is_light() -> None:
