@@ -14,7 +14,6 @@ from typing import Any
 from ..core.money import rupees
 from .account import Account, Holding, available
 from .orders import choice, whole
-from .shares import Shares
 from .wire import KiteError
 
 # %% auto #0
