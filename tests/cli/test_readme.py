@@ -18,10 +18,11 @@ LONG_RUNNING = ("nifty paper", "nifty warm")  # tried as whole sessions in tests
 
 
 def shown() -> list[str]:
-    "Command lines in the README's code blocks."
+    "Command lines in the README's plain code blocks; those of a language are for reading."
     text = (ROOT / "README.md").read_text()
-    blocks = re.findall(r"^```\n(.*?)^```", text, re.M | re.S)
-    return [line for block in blocks for line in block.splitlines() if line.strip()]
+    blocks = re.findall(r"^```(\w*)\n(.*?)^```", text, re.M | re.S)
+    plain = [block for language, block in blocks if not language]
+    return [line for block in plain for line in block.splitlines() if line.strip()]
 
 
 COMMANDS = shown()
