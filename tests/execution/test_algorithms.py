@@ -102,9 +102,7 @@ def test_plan_reads_back_and_ends_with_everything_due(plan: Plan) -> None:
     assert shares == sorted(shares)
 
 
-@given(
-    st.integers(1, 500), st.lists(st.floats(0, 10), min_size=1, max_size=20), st.integers(1, 75)
-)
+@given(st.integers(1, 500), st.lists(st.floats(0, 10), min_size=1, max_size=20), st.integers(1, 75))
 def test_spread_stays_by_the_ideal(lots: int, weights: list[float], lot: int) -> None:
     if not sum(weights) > 0:
         with pytest.raises(DataError):
