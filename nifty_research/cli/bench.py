@@ -328,6 +328,7 @@ MODULES = {  # parts that a module of their own measures, by its `figures(data, 
     "sweep": "nifty_research.cli.bench_sweep",
     "orders": "nifty_research.cli.bench_orders",
     "throttle": "nifty_research.cli.bench_throttle",
+    "gate": "nifty_research.cli.bench_gate",
 }
 PARTS = ("engine", "session", "parity", *MODULES)
 

@@ -34,8 +34,9 @@ from ..ledger.journal import Journal
 
 # %% auto #0
 __all__ = ['SPEED', 'CALL_TIMEOUT_S', 'ALGO_ID', 'FAULTS', 'SYMBOLS', 'MOST_SHARES', 'PRICES', 'FRESH_EVERY', 'Point', 'points',
-           'wishes_of', 'far', 'market_file', 'book_command', 'Twin', 'Result', 'Child', 'life_arguments', 'FreshLife',
-           'Trial', 'bring_about', 'try_point', 'crash_test', 'score', 'quantiles', 'score_rows']
+           'wishes_of', 'far', 'market_file', 'book_command', 'Twin', 'Result', 'Child', 'life_arguments',
+           'life_environment', 'compile_modules', 'FreshLife', 'Trial', 'bring_about', 'try_point', 'crash_test',
+           'score', 'quantiles', 'score_rows']
 
 # %% ../../nbs/cli/crashtest.ipynb #9985783a
 SPEED = 15.0  # session seconds a wall second
@@ -308,6 +309,22 @@ def life_arguments(
     return [*command, "--stay"]
 
 
+def life_environment(
+    folder: Path,  # of the whole test
+) -> dict[str, str]:
+    "This process's environment without proxies; compiled modules are kept, as installations do."
+    environment = {k: v for k, v in os.environ.items() if not k.lower().endswith("_proxy")}
+    if environment.pop("PYTHONDONTWRITEBYTECODE", ""):
+        environment.setdefault("PYTHONPYCACHEPREFIX", str(folder / "compiled"))
+    return environment
+
+
+def compile_modules(folder: Path) -> None:
+    "Import once what a life imports, so that no life is held up by compilation."
+    command = [sys.executable, "-c", "import nifty_research.cli.crashpoints"]
+    subprocess.run(command, env=life_environment(folder), check=True)
+
+
 class FreshLife:
     "One process that starts from nothing, imports included."
 
@@ -356,7 +373,7 @@ class Trial:
     def begin(self, crash: str, longest_s: float) -> Life | FreshLife:
         "Start a life."
         arguments = life_arguments(self.twin, self.point, self.folder, crash, longest_s)
-        environment = {k: v for k, v in os.environ.items() if not k.lower().endswith("_proxy")}
+        environment = life_environment(self.folder.parent)
         environment |= self.keys | {
             "NIFTY_KITE__ROOT": self.twin.addresses.rest,
             "NIFTY_KITE__STREAM": self.twin.addresses.stream,
@@ -490,12 +507,13 @@ def crash_test(
     settings = load_settings(overrides={"account.product": "MIS"})
     results: list[Result] = []
     left = list(chosen)
+    compile_modules(folder)
     while left:
         place = folder / f"exchange-{len(results)}"
         place.mkdir(parents=True)
         twin = Twin(place, settings, matching)
         try:
-            with Nursery() as nursery:
+            with Nursery(life_environment(folder)) as nursery:
                 lives = None if every_life_fresh else nursery
                 results += _in_parallel(twin, left, folder, workers, say, lives)
         finally:

@@ -23,6 +23,7 @@ from nifty_research.cli import (
     data_store,
     data_stylised,
     data_synthetic,
+    gate,
     market_charges,
     market_rules,
     risk_allocate,
@@ -102,6 +103,7 @@ COMMANDS = (  # modules that add their commands to the groups when they are impo
     data_stylised,
     risk_stress,
     risk_allocate,
+    gate,
 )
 
 RunArgument = Annotated[

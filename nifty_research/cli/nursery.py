@@ -116,11 +116,12 @@ class Life:
 class Nursery:
     "Starts lives quickly; a context manager."
 
-    def __init__(self) -> None:
+    def __init__(self, environment: Mapping[str, str] = os.environ) -> None:
         self._control, theirs = socket.socketpair()
         with theirs:
             command = [sys.executable, "-m", "nifty_research.cli.nursery", str(theirs.fileno())]
-            self._process = subprocess.Popen(command, pass_fds=[theirs.fileno()])
+            handed = [theirs.fileno()]
+            self._process = subprocess.Popen(command, pass_fds=handed, env=dict(environment))
 
     def start(
         self,

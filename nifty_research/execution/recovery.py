@@ -64,7 +64,7 @@ class Memory:
             self.held[said["symbol"]] = held.after(signed, said["price"])
             self.fills += 1
         elif kind in ("intent", "denial"):
-            if said.get("purpose") == WORDS[Purpose.ENTRY] and kind == "intent":
+            if said.get("purpose") == WORDS[Purpose.ENTRY] and kind == "intent" and "time" in said:
                 signed = said["quantity"] if said["side"] == "BUY" else -said["quantity"]
                 self.entered[said["symbol"], signed] = said["time"]
             if said.get("wish"):
