@@ -120,7 +120,7 @@ RESOLVE = $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-
 	--no-emit-index-url --no-annotate --no-header pyproject.toml
 lock: $(STAMPS)/python
 	$(BIN)/python -m pip install -q uv==0.13.8
-	$(RESOLVE) --extra research --extra dev -o requirements.lock
+	$(RESOLVE) --extra research --extra redis --extra dev -o requirements.lock
 	$(RESOLVE) -c requirements.lock -o requirements-session.lock
 	sed -i '1i # Everything for development, tests and pages. Made from pyproject.toml by: make lock' requirements.lock
 	sed -i '1i # What running sessions needs, a part of requirements.lock. Made by: make lock' requirements-session.lock
