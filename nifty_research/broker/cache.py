@@ -16,7 +16,7 @@ from .shelf import Cached, Shelf, frozen
 from ..core.clock import IST, Clock, to_ist
 from ..core.errors import UnknownRuleError
 from ..core.metrics import PROCESS, Metrics
-from ..core.sections import Cache
+from ..core.sections_orders import Cache
 from ..market.calendar import previous_session
 from ..market.phases import continuous_windows
 

@@ -31,7 +31,7 @@ from pyrate_limiter import (
 from ..core.clock import Clock
 from ..core.errors import RateLimitError, SettingsError, StoreUnavailableError
 from ..core.metrics import PROCESS, Metrics
-from ..core.sections import Quotas
+from ..core.sections_orders import Quotas
 
 # %% auto #0
 __all__ = ['Limits', 'Record', 'CallKind', 'Limit', 'read_limits', 'order_limits', 'Throttle', 'record_of']

@@ -21,7 +21,7 @@ from .quotas import CallKind, Throttle
 from ..core.clock import Clock, to_ist
 from ..core.errors import InvalidAnswerError, NetworkError, RateLimitError
 from ..core.metrics import PROCESS, Metrics
-from ..core.sections import Reads
+from ..core.sections_orders import Reads
 
 # %% auto #0
 __all__ = ['Depth', 'MOST_KEYS', 'LONGEST_QUERY', 'T', 'batches', 'is_worth_repeating', 'Reader']

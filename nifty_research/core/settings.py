@@ -13,36 +13,34 @@ import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_type_hints
 
 from pydantic import ValidationError
 
 from .errors import SettingsError
 from nifty_research.core.sections import (
-    SECTIONS,
     Account,
-    Cache,
-    Ensemble,
-    Exchange,
-    Execution,
-    Gate,
-    Kite,
     Market,
     Paths,
     PortfolioRisk,
     Quality,
+    Section,
+    allowed,
+)
+from .sections_decisions import Ensemble, Regime, Risk, StrategyChoice
+from nifty_research.core.sections_orders import (
+    Cache,
+    Exchange,
+    Execution,
+    Gate,
+    Kite,
     Quotas,
     Reads,
-    Regime,
-    Risk,
     Session,
-    StrategyChoice,
-    allowed,
-    meaning,
 )
 
 # %% auto #0
-__all__ = ['Row', 'Settings', 'find_settings', 'profiles', 'load_settings']
+__all__ = ['SECTIONS', 'Row', 'Settings', 'meaning', 'find_settings', 'profiles', 'load_settings']
 
 # %% ../../nbs/core/settings.ipynb #04d8b4c6
 _STRATEGY = "strategy "
@@ -122,6 +120,23 @@ class Settings:
                 values[name] = getattr(self, name).model_dump(mode="json")
         text = json.dumps(values, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()
+
+# %% ../../nbs/core/settings.ipynb #3809d906
+SECTIONS: dict[str, type[Section]] = {
+    kind.title: kind
+    for kind in get_type_hints(Settings).values()
+    if isinstance(kind, type) and issubclass(kind, Section)
+}
+
+
+def meaning(
+    section: str,  # Name in the file
+    key: str,  # A key of it
+) -> str:  # One sentence, with the unit
+    "The sentence that describes a key."
+    if section not in SECTIONS:
+        return "Parameter of the strategy"
+    return SECTIONS[section].model_fields[key].description or ""
 
 # %% ../../nbs/core/settings.ipynb #197697c5
 def _nearest(name: str, known: Mapping[str, object]) -> str:

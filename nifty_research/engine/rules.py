@@ -21,7 +21,7 @@ from .daily import DailyHistory, daily_history, first_in_days
 from .listings import band_widths, listings_on, roll_of
 
 if TYPE_CHECKING:
-    from nifty_research.core.sections import Risk
+    from nifty_research.core.sections_decisions import Risk
 
 _all_ = ["WHOLE_DAY", "bar_flags"]  # asked for here by those who make a day's rules
 

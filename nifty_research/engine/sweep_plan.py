@@ -16,8 +16,7 @@ from typing import Any, get_type_hints
 from pydantic import ValidationError
 
 from ..core.errors import SettingsError
-from ..core.sections import SECTIONS
-from ..core.settings import Settings
+from ..core.settings import SECTIONS, Settings
 from ..strategies.contract import Strategy
 from ..strategies.seating import Seated, seat_of, seated
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from ..core.compiled import inlined, kernel
 from ..core.errors import SettingsError
-from ..core.sections import Regime as RegimeSettings
+from ..core.sections_decisions import Regime as RegimeSettings
 from ..data.bars import Bars
 from ..indicators.definition import Floats, Indicator, missing, states_of
 from .contract import Indicators

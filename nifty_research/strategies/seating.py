@@ -8,8 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from ..core.sections import Regime as RegimeSettings
 from ..core.sections import words_of
+from ..core.sections_decisions import Regime as RegimeSettings
 from ..core.settings import Settings
 from .contract import Strategy
 from .ensemble import Seat

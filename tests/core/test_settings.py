@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nifty_research.core.errors import SettingsError
-from nifty_research.core.sections import SECTIONS
 from nifty_research.core.settings import (
+    SECTIONS,
     Settings,
     find_settings,
     load_settings,

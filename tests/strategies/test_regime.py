@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nifty_research.core.errors import SettingsError
-from nifty_research.core.sections import Regime as RegimeSettings
+from nifty_research.core.sections_decisions import Regime as RegimeSettings
 from nifty_research.core.settings import load_settings
 from nifty_research.data.bars import Bars
 from nifty_research.strategies.contract import HeldIndicators, Indicators
