@@ -171,6 +171,7 @@ def vectorbt_seconds(bars: Bars) -> float | None:
     pairs = [(fast, slow) for fast in fasts for slow in slows]
 
     def call() -> Any:
+        "Run all pairs at once, averages and crossings included."
         ran = [
             library.MA.run(close, [pair[which] for pair in pairs], ewm=True, short_name=name)
             for which, name in enumerate(("fast", "slow"))

@@ -153,6 +153,7 @@ def orders_a_second(twin: _Twin) -> float:
     "Orders that two clients get answers for, while ticks are sent."
 
     def send(kite: Any) -> None:
+        "Place the orders one after the other, on both sides in turn."
         for number in range(_ORDERS):
             kite.place_order(
                 "regular",

@@ -16,14 +16,8 @@ from typing import Any
 
 from ..core.errors import TradingSystemError
 from ..core.settings import Settings, load_settings
-from nifty_research.execution.order_process import (
-    Given,
-    Line,
-    arguments_of,
-    given_by,
-    line_of,
-    run_process,
-)
+from ..execution.order_process import arguments_of, given_by, run_process
+from ..execution.order_wiring import Given, Line, line_of
 from ..ledger.journal import Journal
 
 # %% auto #0

@@ -103,6 +103,8 @@ def walked(
     count = counting(path, market.traded, settings, ground.names, "walk-forward", has_record=False)
 
     def showing(meter: Meter) -> OnBatch:
+        "Count each batch and move the meter on."
+
         def on_batch(frame: pd.DataFrame, done: int, total: int) -> None:
             count(frame, done, total)
             meter.show(done, total)

@@ -50,6 +50,7 @@ def _tag(form: dict[str, str]) -> str | None:
 
 
 def instrument_asked(desk: OrderDesk, form: dict[str, str]) -> Instrument:
+    "The instrument that an order names; refused when it is not traded at that exchange."
     exchange = choice(form, "exchange", _EXCHANGES)
     found = desk.market.instruments.get(form.get("tradingsymbol", ""))
     if found is None or found.exchange != exchange:
@@ -140,6 +141,7 @@ def read_changes(changed: Order, form: dict[str, str]) -> None:
 
 
 def check_stop_leg(desk: OrderDesk, order: Order, changed: Order) -> None:
+    "Refuse another quantity or order type for a cover order's stop; its limit follows the trigger."
     wanted = (changed.quantity, changed.order_type)
     if wanted != (order.quantity, order.order_type):
         raise KiteError(

@@ -133,7 +133,7 @@ class Relay:
         while not self._ended.is_set():
             try:
                 message = feed.next(_SILENCE_S)
-            except NetworkError:
+            except NetworkError:  # silence is no loss, which comes as Lost: go on listening
                 continue
             if isinstance(message, Ticks):
                 hand_over(message.ticks)

@@ -121,6 +121,7 @@ def sheet_of_bars(
     called = "all shares, held" if index is None else index[1] or index[0].stem
 
     def made(tried: Tried, order: Order, draws: int) -> TearSheet:
+        "The sheet with what was tried and so many draws; the rest stays the same."
         return tear_sheet_of(
             result, bars, settings, name=chosen, parameters=parameters, start=start,
             index=compared, index_name=called, tried=tried, order=order, origin=origin,
@@ -164,6 +165,7 @@ def sheet_of_run(
     )
 
     def made(tried: Tried, order: Order, draws: int) -> TearSheet:
+        "The sheet with what was tried and so many draws; the rest stays the same."
         return tear_sheet_of(
             result, inputs.bars, inputs.settings, name=chosen, parameters=parameters_of(members),
             start=inputs.start, tried=tried, order=order, origin=origin, draws=draws,

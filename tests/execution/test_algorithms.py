@@ -210,7 +210,7 @@ class Run:
         row = {"order_id": child.order_id, "tag": child.tag, "status": status, "quantity": 0}
         row |= {"quantity": abs(child.quantity), "filled_quantity": traded, "average_price": 1500.0}
         events, fills, _ = self.manager.take_update(row, trades=rows if traded else [])
-        from nifty_research.execution.order_process import fill_event
+        from nifty_research.execution.order_loop import fill_event
 
         booked = [("fill", fill_event(one, ("INFY",))) for one in fills]
         after = [one for one in events if one[0] == "order closed"]

@@ -16,7 +16,7 @@ from nifty_research.core.errors import NetworkError
 from nifty_research.engine.book import Purpose, Role
 from nifty_research.execution.desk import Desk, House, Wish
 from nifty_research.execution.messages import Events, Intent
-from nifty_research.execution.order_process import fill_event
+from nifty_research.execution.order_loop import fill_event
 from nifty_research.execution.orders import OrderManager
 from nifty_research.execution.reconciliation import Periods, Reconciler
 from nifty_research.execution.recovery import Memory, recollect

@@ -13,7 +13,7 @@ from nifty_research.core.errors import RateLimitError
 from nifty_research.core.settings import load_settings
 from nifty_research.engine.book import Purpose
 from nifty_research.execution.messages import Intent, Request
-from nifty_research.execution.order_process import Given, shared_throttle
+from nifty_research.execution.order_wiring import Given, shared_throttle
 from nifty_research.execution.orders import OrderManager
 from nifty_research.execution.recovery import Memory, recollect
 from nifty_research.execution.states import State
