@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import multiprocessing.util
 import os
 import pickle
 import shutil
@@ -156,6 +157,8 @@ def pool_of(
             _POOLS[width] = ProcessPoolExecutor(
                 width, mp_context=context, initializer=_follow_parent
             )
+            # A process of multiprocessing waits for its children before threads hear of its end.
+            multiprocessing.util.Finalize(None, release, exitpriority=100)
         return _POOLS[width]
 
 

@@ -267,3 +267,29 @@ def test_impossible_workers_and_starts_are_refused(
     with pytest.raises(UsageError, match="row of the bars"):
         sweep(bars, base, GRID, store=tmp_path, start=9_999)
     assert not any(tmp_path.iterdir())
+
+
+ENDING = """
+import multiprocessing
+
+from nifty_research.engine.sweep_run import pool_of
+
+def work() -> None:
+    assert pool_of(1).submit(int, "7").result() == 7
+
+if __name__ == "__main__":
+    one = multiprocessing.get_context("fork").Process(target=work)
+    one.start()
+    one.join(90)
+    print("ended", one.exitcode)
+    one.kill()
+"""
+
+
+def test_a_process_that_has_swept_comes_to_its_end(tmp_path: Path) -> None:
+    script = tmp_path / "ending.py"
+    script.write_text(ENDING)
+
+    done = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=180)
+
+    assert done.stdout == "ended 0\n", done.stderr
