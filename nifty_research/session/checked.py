@@ -56,7 +56,11 @@ class SessionView:
         now: datetime,
         price_at: datetime | None,  # of its last trade
     ) -> Moment:
-        "One instrument at one moment; margin is the engine's own check, on the same numbers."
+        """One instrument at one moment; margin and band are left to the engine, on the same numbers.
+
+        The engine margins what it opens and lets nothing trade beyond the band; a stop that rests
+        beyond it protects once the band is widened, and denying it would leave a position naked.
+        """
         held, listing, account = desk.positions[place], desk.listings[place], desk.account[0]
         rules = desk.rules[0]
         rate = float(rules["margin_rate"])
@@ -68,8 +72,6 @@ class SessionView:
             equity_inr=max(int(account["equity"]), int(account["day_start"])) / 100,
             last_price=0.0 if math.isnan(last) else last,
             price_at=price_at,
-            lowest=float(listing["band_low"]),
-            highest=float(listing["band_high"]),
             halted=Reason(int(account["halted"])).name.lower() if account["halted"] else "",
         )
         by_range = float(rules["stop_atr"]) * float(held["entry_atr"])
