@@ -56,7 +56,7 @@ class SessionView:
         now: datetime,
         price_at: datetime | None,  # of its last trade
     ) -> Moment:
-        """One instrument at one moment; margin and band are left to the engine, on the same numbers.
+        """One instrument at one moment; margin and band are the engine's, on the same numbers.
 
         The engine margins what it opens and lets nothing trade beyond the band; a stop that rests
         beyond it protects once the band is widened, and denying it would leave a position naked.
